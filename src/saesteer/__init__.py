@@ -1,0 +1,1 @@
+"""Find, explain, steer and measure sparse-autoencoder features of language models."""

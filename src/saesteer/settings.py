@@ -1,0 +1,132 @@
+"""What the environment says: folders, device, offline, keys. Reads a `.env`, never writes one; knows no client and no host.
+
+Process variables win over the `.env` of the working folder, of which only saesteer's own names are taken. A key and the
+address it may be sent to come from the same source, so that a `.env` found in a stranger's folder cannot send the key of your
+environment elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from saesteer.errors import InputError
+
+HOME: Final = "SAESTEER_HOME"  # folder for downloads and stores; default: ~/.cache/saesteer
+DEVICE: Final = "SAESTEER_DEVICE"  # torch device; default: cpu
+OFFLINE: Final = "SAESTEER_OFFLINE"  # 1: never touch the network (HF_HUB_OFFLINE counts too)
+API_KEY: Final = "OPENAI_API_KEY"
+API_BASE: Final = "OPENAI_BASE_URL"
+HF_TOKEN: Final = "HF_TOKEN"
+VARIABLES: Final = (HOME, DEVICE, OFFLINE, "HF_HUB_OFFLINE", API_KEY, API_BASE, HF_TOKEN)
+
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_TRUE = {"1", "true", "yes", "on"}
+_FALSE = {"", "0", "false", "no", "off"}
+
+
+class Secret:
+    """A value that never shows itself: `reveal` is the one way to it, and neither pickle nor copy of it exists on disk."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The value itself; pass it on to its host and keep it nowhere."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret('***')"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return format(str(self), spec)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __reduce__(self) -> str:
+        raise TypeError("a Secret is not pickled; read it from the settings where it is needed")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The environment, read once and passed on."""
+
+    home: Path
+    device: str = "cpu"
+    offline: bool = False
+    api_key: Secret | None = None
+    api_base: str | None = None
+    """The address that `api_key` is for, from the same source as the key; None: the client's own default."""
+    hf_token: Secret | None = field(default=None)
+
+
+def load_settings(
+    environment: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
+) -> Settings:
+    """Settings from `environment` (default: the process's) over those of the file `dotenv` (None: no file)."""
+    process = dict(os.environ if environment is None else environment)
+    filed = read_dotenv(dotenv) if dotenv is not None else {}
+    both = {**{name: filed[name] for name in VARIABLES if name in filed}, **process}
+    source = process if process.get(API_KEY) else both
+    return Settings(
+        home=Path(both.get(HOME) or Path.home() / ".cache" / "saesteer").expanduser(),
+        device=both.get(DEVICE) or "cpu",
+        offline=_flag(both, OFFLINE) or _flag(both, "HF_HUB_OFFLINE"),
+        api_key=_secret(both.get(API_KEY)),
+        api_base=source.get(API_BASE) or None,
+        hf_token=_secret(both.get(HF_TOKEN)),
+    )
+
+
+def read_dotenv(path: Path) -> dict[str, str]:
+    """The `NAME=value` lines of a `.env`; a missing file is an empty one. No expansion and no commands."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return {}
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text; save it as UTF-8") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}); check its permissions") from error
+    values = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.fullmatch(line.strip())
+        if match is None:  # the line itself is not printed: it may be half a key
+            raise InputError(f"{path} line {number} is not NAME=value; mend or remove it")
+        values[match[1]] = _value(match[2], path, number)
+    return values
+
+
+def _value(raw: str, path: Path, number: int) -> str:
+    if raw[:1] in {"'", '"'}:
+        end = raw.find(raw[0], 1)
+        if end < 0 or (rest := raw[end + 1 :].strip()) and not rest.startswith("#"):
+            raise InputError(f"{path} line {number} has an unclosed quote; close it")
+        return raw[1:end]
+    return re.split(r"\s+#", raw, maxsplit=1)[0].strip()
+
+
+def _secret(value: str | None) -> Secret | None:
+    return Secret(value.strip()) if value and value.strip() else None
+
+
+def _flag(values: Mapping[str, str], name: str) -> bool:
+    value = values.get(name, "").strip().lower()
+    if value in _TRUE or value in _FALSE:
+        return value in _TRUE
+    raise InputError(f"{name} is a switch: 1 or 0, got {value!r}")

@@ -1,1 +1,39 @@
-"""Find, explain, steer and measure sparse-autoencoder features of language models."""
+"""Find, explain, steer and measure sparse-autoencoder features of language models.
+
+The public names are a table of addresses that are imported on first use, so that `import saesteer` costs nothing.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Public name -> "module" or "module:attribute".
+_ADDRESSES = {
+    "Concept": "saesteer.text:Concept",
+    "LanguageModel": "saesteer.model:LanguageModel",
+    "SAE": "saesteer.saes:SAE",
+    "SaesteerError": "saesteer.errors:SaesteerError",
+    "SteeringSpec": "saesteer.steering:SteeringSpec",
+    "load_concept": "saesteer.text:load_concept",
+    "load_model": "saesteer.model:load_model",
+    "load_sae": "saesteer.saes:load_sae",
+    "load_spec": "saesteer.steering:load_spec",
+    "methods": "saesteer.methods",
+    "steer": "saesteer.steering:steer",
+}
+
+__all__ = ["__version__", *_ADDRESSES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ADDRESSES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, _, attribute = _ADDRESSES[name].partition(":")
+    found = import_module(module)
+    globals()[name] = value = getattr(found, attribute) if attribute else found
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,7 +1,7 @@
 """The one tree of errors. A message says what is wrong, what was got and what to do; knows no other room.
 
-The command line prints the message as one line and leaves with the class's `exit_code`: 1 means that the work failed,
-2 that the user can mend the input.
+The command line prints the message as one line and leaves with the class's `exit_code`: 1 means that the work
+failed, 2 that the user can mend the input.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Tables from names to things, resolved on use. Knows no thing that it names and imports nothing until asked.
 
-A built-in is a line in a visible table: `Registry("method", {"diffmean": "saesteer.methods.diffmean:diffmean"})`. An outsider
-adds the same line as an entry point of the registry's group, or calls `register`.
+A built-in is a line in a visible table: `Registry("model", {"world": "saesteer.world.assets:load"})`. An outsider adds the
+same line as an entry point of the registry's group, or calls `register`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Registry(Generic[T]):
     """Names of one noun ("model", "method", ...) and what they stand for."""
 
     def __init__(self, noun: str, table: Mapping[str, str | T], group: str | None = None) -> None:
-        """`group` is the entry-point group in which other packages add names; a built-in name wins over theirs."""
+        """`group`: the entry-point group in which other packages add names; a built-in wins over theirs."""
         self.noun = noun
         self.group = group
         self._table: dict[str, str | T] = dict(table)
@@ -55,7 +55,7 @@ class Registry(Generic[T]):
         return sorted({*self._table, *self._outsiders()})
 
     def register(self, name: str, target: str | T) -> None:
-        """Add a name; a name that is taken is refused, since two things behind one name cannot be told apart."""
+        """Add a name; a taken one is refused, since two things behind one name cannot be told apart."""
         if name in self:
             raise InputError(f"the {self.noun} {name!r} exists already; register it under another name")
         self._table[name] = target

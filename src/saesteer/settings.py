@@ -1,8 +1,7 @@
-"""What the environment says: folders, device, offline, keys. Reads a `.env`, never writes one; knows no client and no host.
+"""What the environment says: folders, device, offline, keys. Reads a `.env`, never writes one; knows no client.
 
-Process variables win over the `.env` of the working folder, of which only saesteer's own names are taken. A key and the
-address it may be sent to come from the same source, so that a `.env` found in a stranger's folder cannot send the key of your
-environment elsewhere.
+Process variables win over the `.env` of the working folder, of which only the names below are taken. The process's key
+is never paired with an address from a `.env`, so that a stranger's folder cannot send your key elsewhere.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -30,7 +29,7 @@ _FALSE = {"", "0", "false", "no", "off"}
 
 
 class Secret:
-    """A value that never shows itself: `reveal` is the one way to it, and neither pickle nor copy of it exists on disk."""
+    """A value that never shows itself: `reveal` is the one way to it."""
 
     __slots__ = ("_value",)
 
@@ -69,17 +68,17 @@ class Settings:
     offline: bool = False
     api_key: Secret | None = None
     api_base: str | None = None
-    """The address that `api_key` is for, from the same source as the key; None: the client's own default."""
-    hf_token: Secret | None = field(default=None)
+    """The address that `api_key` is for; None: the client's own default."""
+    hf_token: Secret | None = None
 
 
 def load_settings(
     environment: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
 ) -> Settings:
-    """Settings from `environment` (default: the process's) over those of the file `dotenv` (None: no file)."""
+    """Settings from `environment` (default: the process's) over those of the file `dotenv` (None: none)."""
     process = dict(os.environ if environment is None else environment)
     filed = read_dotenv(dotenv) if dotenv is not None else {}
-    both = {**{name: filed[name] for name in VARIABLES if name in filed}, **process}
+    both = {name: filed[name] for name in VARIABLES if name in filed} | process
     source = process if process.get(API_KEY) else both
     return Settings(
         home=Path(both.get(HOME) or Path.home() / ".cache" / "saesteer").expanduser(),
@@ -115,8 +114,9 @@ def read_dotenv(path: Path) -> dict[str, str]:
 def _value(raw: str, path: Path, number: int) -> str:
     if raw[:1] in {"'", '"'}:
         end = raw.find(raw[0], 1)
-        if end < 0 or (rest := raw[end + 1 :].strip()) and not rest.startswith("#"):
-            raise InputError(f"{path} line {number} has an unclosed quote; close it")
+        rest = raw[end + 1 :].strip()
+        if end < 0 or (rest and not rest.startswith("#")):
+            raise InputError(f"{path} line {number} has a quote that does not end the value; close it there")
         return raw[1:end]
     return re.split(r"\s+#", raw, maxsplit=1)[0].strip()
 

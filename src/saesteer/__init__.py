@@ -1,6 +1,6 @@
 """Find, explain, steer and measure sparse-autoencoder features of language models.
 
-The public names are a table of addresses that are imported on first use, so that `import saesteer` costs nothing.
+The public names are a table of addresses, each imported on first use: `import saesteer` costs nothing.
 """
 
 from importlib import import_module

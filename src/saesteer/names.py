@@ -1,7 +1,7 @@
 """Tables from names to things, resolved on use. Knows no thing that it names and imports nothing until asked.
 
-A built-in is a line in a visible table: `Registry("model", {"world": "saesteer.world.assets:load"})`. An outsider adds the
-same line as an entry point of the registry's group, or calls `register`.
+A built-in is a line in a visible table: `Registry("model", {"world": "saesteer.world.assets:load"})`. An
+outsider adds the same line as an entry point of the registry's group, or calls `register`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the environment says: folders, device, offline, keys. Reads a `.env`, never writes one; knows no client.
+"""What the environment says: folders, device, offline, keys. Reads a `.env`, never writes; knows no client.
 
-Process variables win over the `.env` of the working folder, of which only the names below are taken. The process's key
-is never paired with an address from a `.env`, so that a stranger's folder cannot send your key elsewhere.
+Process variables win over the `.env` of the working folder, of which only the names below are taken. The
+process's key is never paired with an address from a `.env`: a stranger's folder cannot send it elsewhere.
 """
 
 from __future__ import annotations

@@ -1,0 +1,324 @@
+"""Separation, effect size, intervals, tests and corrections of samples. Knows numpy and scipy, no model.
+
+"Columns" are many variables over the same rows (latents over tokens): an array `[rows, columns]`, or a scipy
+sparse one, which is never made dense; a single variable `[rows]` gives a result without columns. `positive`
+says which rows are of the positive class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import sparse
+from scipy.special import ndtr
+
+from saesteer.errors import InputError
+
+Columns = Any  # Float[np.ndarray, "rows columns"] | Float[np.ndarray, " rows"] | scipy sparse [rows, columns]
+Alternative = Literal["two-sided", "greater", "less"]
+
+_BLOCK = 1 << 22  # numbers held at once
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate between the ends of its bootstrap interval."""
+
+    low: float
+    estimate: float
+    high: float
+    level: float
+
+
+def auroc(scores: Columns, positive: Bool[np.ndarray, " rows"]) -> Float[np.ndarray, " columns"]:
+    """The chance that a positive row scores above a negative one, ties counted half."""
+    return _by_block(scores, positive, lambda block, labels: _ranks(block, labels)[0])
+
+
+def mann_whitney(
+    scores: Columns, positive: Bool[np.ndarray, " rows"], alternative: Alternative = "two-sided"
+) -> Float[np.ndarray, " columns"]:
+    """p-values of the Mann-Whitney test, normal approximation with tie and continuity correction."""
+    _check_alternative(alternative)
+    return _by_block(scores, positive, lambda block, labels: _mann_whitney(block, labels, alternative))
+
+
+def cohen_d(scores: Columns, positive: Bool[np.ndarray, " rows"]) -> Float[np.ndarray, " columns"]:
+    """Difference of the class means over the pooled standard deviation; 0 where the means are equal."""
+    return _by_block(scores, positive, _cohen_d)
+
+
+def permutation_test(
+    scores: Columns,
+    positive: Bool[np.ndarray, " rows"],
+    n: int = 999,
+    seed: int = 0,
+    alternative: Alternative = "two-sided",
+) -> Float[np.ndarray, " columns"]:
+    """p-values of the gap of class means under `n` permutations of the labels, the observed one counted."""
+    _check_alternative(alternative)
+    labels = _labels(positive)
+    rng = np.random.default_rng(seed)
+    shuffled = np.stack([labels] + [rng.permutation(labels) for _ in range(n)]).astype(float)
+    return _by_block(scores, positive, lambda block, _: _permutation(block, shuffled, alternative))
+
+
+def sign_flip_test(
+    differences: Float[np.ndarray, " pairs"],
+    n: int = 999,
+    seed: int = 0,
+    alternative: Alternative = "two-sided",
+) -> float:
+    """p-value of the mean of paired differences under `n` random flips of signs, the observed one counted."""
+    _check_alternative(alternative)
+    values = _numbers(differences, "differences")
+    rng = np.random.default_rng(seed)
+    sums = np.concatenate([[values.sum()], *(_signs(rng, n, len(values)) @ values,)])
+    return float(_tail(sums[:, None], alternative)[0])
+
+
+def bootstrap_mean(
+    values: Float[np.ndarray, " rows"],
+    groups: Int[np.ndarray, " rows"] | None = None,
+    n: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """The mean with its percentile interval; with `groups`, whole groups are drawn (rows of one prompt)."""
+    rng = np.random.default_rng(seed)
+    totals, counts = _grouped(values, groups)
+    return _interval(_resampled_means(totals, counts, n, rng), totals.sum() / counts.sum(), level)
+
+
+def bootstrap_ratio(
+    top: Float[np.ndarray, " rows"],
+    bottom: Float[np.ndarray, " others"],
+    top_groups: Int[np.ndarray, " rows"] | None = None,
+    bottom_groups: Int[np.ndarray, " others"] | None = None,
+    n: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """mean(top) / mean(bottom) of two independent samples; a draw of 0 / 0 widens the interval both ways."""
+    rng = np.random.default_rng(seed)
+    (totals, counts), (others, other_counts) = _grouped(top, top_groups), _grouped(bottom, bottom_groups)
+    above = _resampled_means(totals, counts, n, rng)
+    below = _resampled_means(others, other_counts, n, rng)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        estimate = (totals.sum() / counts.sum()) / (others.sum() / other_counts.sum())
+        return _interval(above / below, estimate, level)
+
+
+def holm(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """p-values adjusted for the chance of any false finding (Holm 1979)."""
+    values = _p_values(p)
+    order = np.argsort(values, kind="stable")
+    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    return _restored(stepped, order)
+
+
+def benjamini_hochberg(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
+    """p-values adjusted for the share of false findings (Benjamini and Hochberg 1995)."""
+    values = _p_values(p)
+    order = np.argsort(values, kind="stable")
+    raised = values[order] * len(values) / np.arange(1, len(values) + 1)
+    return _restored(np.minimum.accumulate(raised[::-1])[::-1], order)
+
+
+def _by_block(scores: Columns, positive: Any, statistic: Any) -> Float[np.ndarray, " columns"]:
+    """`statistic(block, labels)` over sparse blocks of columns; zeros are never ranked one by one."""
+    labels = _labels(positive)
+    flat = not sparse.issparse(scores) and np.ndim(scores) == 1
+    columns = np.asarray(scores)[:, None] if flat else scores
+    if len(columns.shape) != 2 or columns.shape[0] != len(labels):
+        raise InputError(f"scores are {columns.shape}, labels are {labels.shape}; give one label per row")
+    found = [statistic(block, labels) for block in _blocks(columns)]
+    joined = np.concatenate(found) if found else np.empty(0)
+    return joined[0] if flat else joined
+
+
+def _blocks(columns: Columns) -> Iterator[sparse.csc_array]:
+    if sparse.issparse(columns):
+        yield _clean(sparse.csc_array(columns, copy=True))
+        return
+    rows, width = columns.shape
+    step = max(1, _BLOCK // max(1, rows))
+    for start in range(0, width, step):
+        yield _clean(sparse.csc_array(np.asarray(columns[:, start : start + step], dtype=np.float64)))
+
+
+def _clean(block: sparse.csc_array) -> sparse.csc_array:
+    block.sum_duplicates()
+    block.eliminate_zeros()
+    block = block.astype(np.float64)
+    if np.isnan(block.data).any():
+        raise InputError("scores hold NaN, which has no rank; drop those rows or mend what made them")
+    return block
+
+
+def _ranks(
+    block: sparse.csc_array, labels: Bool[np.ndarray, " rows"]
+) -> tuple[Float[np.ndarray, " columns"], Float[np.ndarray, " columns"]]:
+    """Per column the AUROC and the tie term, the sum of t^3 - t over groups of t equal values."""
+    rows, width = block.shape
+    stored = np.diff(block.indptr)
+    column = np.repeat(np.arange(width), stored)
+    order = np.lexsort((block.data, column))  # the column stays the major key
+    value, sign = block.data[order], labels[block.indices[order]]
+    zeros = rows - stored
+    below = np.bincount(column, weights=value < 0, minlength=width)  # ranks that lie under the zeros
+
+    starts = np.flatnonzero(np.r_[True, (np.diff(value) != 0) | (np.diff(column) != 0)][: len(value)])
+    ties = np.diff(np.r_[starts, len(value)])
+    first = starts - block.indptr[column[starts]]  # place of the tie group in its own column
+    rank = np.repeat(first + (ties + 1) / 2, ties) + np.where(value > 0, zeros[column], 0)
+
+    n_positive = labels.sum()
+    of_zeros = (n_positive - np.bincount(column, weights=sign, minlength=width)) * (below + (zeros + 1) / 2)
+    u = (
+        np.bincount(column, weights=rank * sign, minlength=width)
+        + of_zeros
+        - n_positive * (n_positive + 1) / 2
+    )
+    cubes = np.bincount(column[starts], weights=ties.astype(float) ** 3 - ties, minlength=width)
+    return u / (n_positive * (rows - n_positive)), cubes + zeros.astype(float) ** 3 - zeros
+
+
+def _mann_whitney(
+    block: sparse.csc_array, labels: Bool[np.ndarray, " rows"], alternative: Alternative
+) -> Float[np.ndarray, " columns"]:
+    area, ties = _ranks(block, labels)
+    rows, pairs = len(labels), float(labels.sum()) * float((~labels).sum())
+    spread = np.sqrt(pairs / 12 * (rows + 1 - ties / (rows * (rows - 1))))
+    shift = (area - 0.5) * pairs
+    if alternative == "two-sided":
+        shift = np.abs(shift)
+    elif alternative == "less":
+        shift = -shift
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = ndtr(-(shift - 0.5) / spread) * (2 if alternative == "two-sided" else 1)
+    return np.where(spread > 0, np.minimum(p, 1), 1.0)  # one constant: nothing to find
+
+
+def _cohen_d(block: sparse.csc_array, labels: Bool[np.ndarray, " rows"]) -> Float[np.ndarray, " columns"]:
+    (mean, square), (other, other_square) = _moments(block, labels), _moments(block, ~labels)
+    pooled = np.sqrt((square + other_square) / max(len(labels) - 2, 1))
+    gap = mean - other
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(gap == 0, 0.0, gap / pooled)
+
+
+def _moments(
+    block: sparse.csc_array, rows: Bool[np.ndarray, " rows"]
+) -> tuple[Float[np.ndarray, " columns"], Float[np.ndarray, " columns"]]:
+    """Mean and sum of squared deviations, in two passes: squares of sums lose digits."""
+    width = block.shape[1]
+    column = np.repeat(np.arange(width), np.diff(block.indptr))
+    chosen = rows[block.indices]
+    count = rows.sum()
+    mean = np.bincount(column, weights=block.data * chosen, minlength=width) / count
+    zeros = count - np.bincount(column, weights=chosen, minlength=width)
+    deviations = np.bincount(column, weights=(block.data - mean[column]) ** 2 * chosen, minlength=width)
+    return mean, deviations + zeros * mean**2
+
+
+def _permutation(
+    block: sparse.csc_array, shuffled: Float[np.ndarray, "draws rows"], alternative: Alternative
+) -> Float[np.ndarray, " columns"]:
+    rows, n_positive = shuffled.shape[1], shuffled[0].sum()
+    sums = np.asarray((block.T @ shuffled.T).T)
+    # The gap of the means is linear in the sum over the positives.
+    total = block.sum(axis=0)
+    return _tail(sums / n_positive - (total - sums) / (rows - n_positive), alternative)
+
+
+def _tail(
+    draws: Float[np.ndarray, "draws columns"], alternative: Alternative
+) -> Float[np.ndarray, " columns"]:
+    """The share of draws at least as extreme as the first, which is the observed one."""
+    if alternative == "two-sided":
+        draws = np.abs(draws)
+    elif alternative == "less":
+        draws = -draws
+    slack = 1e-12 * np.maximum(1e-300, np.abs(draws).max(axis=0))  # equal up to the order of the sum
+    return (draws >= draws[0] - slack).mean(axis=0)
+
+
+def _signs(rng: np.random.Generator, n: int, length: int) -> Float[np.ndarray, "n length"]:
+    return rng.integers(0, 2, (n, length)) * 2.0 - 1.0
+
+
+def _grouped(values: Any, groups: Any) -> tuple[Float[np.ndarray, " groups"], Float[np.ndarray, " groups"]]:
+    """Sum and number of values per group; without groups every row is one."""
+    numbers = _numbers(values, "values")
+    if groups is None:
+        return numbers, np.ones(len(numbers))
+    if len(groups) != len(numbers):
+        raise InputError(f"{len(numbers)} values have {len(groups)} groups; give one group per value")
+    _, index = np.unique(np.asarray(groups), return_inverse=True)
+    return np.bincount(index, weights=numbers), np.bincount(index).astype(float)
+
+
+def _resampled_means(
+    totals: Float[np.ndarray, " groups"],
+    counts: Float[np.ndarray, " groups"],
+    n: int,
+    rng: np.random.Generator,
+) -> Float[np.ndarray, " n"]:
+    size = len(totals)
+    means = np.empty(n)
+    step = max(1, _BLOCK // size)
+    for start in range(0, n, step):
+        drawn = rng.integers(0, size, (min(step, n - start), size))
+        means[start : start + step] = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    return means
+
+
+def _interval(draws: Float[np.ndarray, " n"], estimate: float, level: float) -> Interval:
+    if not 0 < level < 1:
+        raise InputError(f"an interval's level lies between 0 and 1, got {level}; say 0.95")
+    tail = (1 - level) / 2
+    # Draws themselves, not points between them: between a number and infinity there is none.
+    low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), tail, method="lower")
+    high = np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - tail, method="higher")
+    return Interval(float(low), float(estimate), float(high), level)
+
+
+def _labels(positive: Any) -> Bool[np.ndarray, " rows"]:
+    labels = np.asarray(positive)
+    if labels.dtype != bool or labels.ndim != 1:
+        raise InputError(f"labels are one bool per row, got {labels.dtype} {labels.shape}; compare first")
+    if labels.all() or not labels.any():
+        raise InputError(f"all {len(labels)} rows are of one class; give positive and negative rows")
+    return labels
+
+
+def _numbers(values: Any, noun: str) -> Float[np.ndarray, " rows"]:
+    numbers = np.asarray(values, dtype=np.float64)
+    if numbers.ndim != 1 or not len(numbers):
+        raise InputError(f"{noun} are a row of numbers, got shape {numbers.shape}; give at least one")
+    if not np.isfinite(numbers).all():
+        raise InputError(f"{noun} hold NaN or infinity; drop those rows")
+    return numbers
+
+
+def _p_values(p: Any) -> Float[np.ndarray, " tests"]:
+    values = np.asarray(p, dtype=np.float64)
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        raise InputError("p-values are a row of numbers from 0 to 1; one is not")
+    return values
+
+
+def _restored(sorted_p: Float[np.ndarray, " tests"], order: Int[np.ndarray, " tests"]) -> Any:
+    adjusted = np.empty_like(sorted_p)
+    adjusted[order] = np.minimum(sorted_p, 1)
+    return adjusted
+
+
+def _check_alternative(alternative: str) -> None:
+    if alternative not in {"two-sided", "greater", "less"}:
+        raise InputError(f"an alternative is two-sided, greater or less, got {alternative!r}")

@@ -1,0 +1,7 @@
+"""Texts: sources of documents, packing into rows of tokens, concepts. Knows no model."""
+
+from saesteer.text.concept import Concept, check_contrast
+from saesteer.text.concepts import CONCEPTS, load_concept
+from saesteer.text.sources import Document, read_texts
+
+__all__ = ["CONCEPTS", "Concept", "Document", "check_contrast", "load_concept", "read_texts"]

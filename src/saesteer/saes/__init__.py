@@ -1,0 +1,24 @@
+"""Sparse autoencoders: encode, decode, load, save. Knows tensors; no language model, no text, no training."""
+
+from saesteer.saes.config import SAEConfig
+from saesteer.saes.fits import check_fits
+from saesteer.saes.jumprelu import JumpReLUSAE
+from saesteer.saes.loading import load_sae
+from saesteer.saes.relu import ReLUSAE
+from saesteer.saes.sae import SAE
+from saesteer.saes.sparse import SparseLatents
+from saesteer.saes.tables import ARCHITECTURES, SAES
+from saesteer.saes.topk import TopKSAE
+
+__all__ = [
+    "ARCHITECTURES",
+    "SAE",
+    "SAES",
+    "JumpReLUSAE",
+    "ReLUSAE",
+    "SAEConfig",
+    "SparseLatents",
+    "TopKSAE",
+    "check_fits",
+    "load_sae",
+]

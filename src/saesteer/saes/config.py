@@ -1,0 +1,159 @@
+"""What an SAE is, apart from its weights, and how a sae_lens `cfg.json` (version 6 and before) says it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import torch
+
+from saesteer.errors import InputError
+
+NORMALISATIONS: Final = ("none", "expected_average_only_in", "constant_norm_rescale", "layer_norm")
+RESHAPES: Final = ("none", "hook_z")
+DTYPES: Final = {
+    "float32": torch.float32,
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float64": torch.float64,
+}
+LAYOUT: Final = "6.0.0"  # the sae_lens version whose cfg.json layout is written
+_BEFORE_6: Final = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
+_PROVENANCE: Final = (  # keys that stood at the top before version 6 and stand in `metadata` since
+    "hook_head_index",
+    "prepend_bos",
+    "context_size",
+    "dataset_path",
+    "neuronpedia_id",
+    "model_from_pretrained_kwargs",
+)
+
+
+@dataclass(frozen=True)
+class SAEConfig:
+    """The meaning of an SAE's weights, and where they were trained."""
+
+    architecture: str
+    """A name of `ARCHITECTURES`."""
+    d_in: int
+    """Width of the activations."""
+    d_sae: int
+    """Number of latents."""
+    hook_name: str = ""
+    """The hookpoint it was trained at, as its makers write it; empty: unknown."""
+    model_name: str = ""
+    """The model it was trained on, as its makers write it; empty: unknown."""
+    k: int | None = None
+    """topk only: latents per token."""
+    apply_b_dec_to_input: bool = True
+    """Whether b_dec is taken from the (normalised) activation before the encoder."""
+    normalize_activations: str = "none"
+    """One of NORMALISATIONS. expected_average_only_in: nothing, its factor is in the weights."""
+    rescale_acts_by_decoder_norm: bool = False
+    """topk only: select by pre-activation times decoder norm. Folded into the weights when an SAE is made."""
+    reshape_activations: str = "none"
+    """hook_z: the activations are heads x head width, which are flattened to d_in before they come here."""
+    dtype: str = "float32"
+    """One of DTYPES."""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Everything else about the training that is worth keeping; plain JSON."""
+
+    def __post_init__(self) -> None:
+        for name in ("d_in", "d_sae"):
+            _positive(name, getattr(self, name))
+        _one_of("normalize_activations", self.normalize_activations, NORMALISATIONS)
+        _one_of("reshape_activations", self.reshape_activations, RESHAPES)
+        _one_of("dtype", self.dtype, tuple(DTYPES))
+        if self.architecture == "topk":
+            _positive("k", self.k)
+            if self.k is not None and self.k > self.d_sae:
+                raise InputError(f"k is {self.k} but d_sae is only {self.d_sae}; lower k")
+        elif self.k is not None or self.rescale_acts_by_decoder_norm:
+            raise InputError(
+                f"k and rescale_acts_by_decoder_norm are for architecture 'topk', got {self.architecture!r}"
+            )
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """`dtype` as torch knows it."""
+        return DTYPES[self.dtype]
+
+    @property
+    def per_token(self) -> bool:
+        """Whether each token is normalised by its own statistics, which decoding then needs again."""
+        return self.normalize_activations in {"layer_norm", "constant_norm_rescale"}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `cfg.json` that sae_lens writes and reads."""
+        top: dict[str, Any] = {
+            "architecture": self.architecture,
+            "d_in": self.d_in,
+            "d_sae": self.d_sae,
+            "dtype": self.dtype,
+            "device": "cpu",
+            "apply_b_dec_to_input": self.apply_b_dec_to_input,
+            "normalize_activations": self.normalize_activations,
+            "reshape_activations": self.reshape_activations,
+        }
+        if self.k is not None:
+            top |= {"k": self.k, "rescale_acts_by_decoder_norm": self.rescale_acts_by_decoder_norm}
+        known = {"model_name": self.model_name or None, "hook_name": self.hook_name or None}
+        return top | {"metadata": {"sae_lens_version": LAYOUT, **self.metadata, **known}}
+
+    @classmethod
+    def from_dict(cls, cfg: Mapping[str, Any]) -> SAEConfig:
+        """From a `cfg.json` of sae_lens, any version; what only its trainer needs is passed over."""
+        cfg = {_BEFORE_6.get(key, key): value for key, value in cfg.items()}
+        noted = cfg.get("metadata")
+        if not isinstance(noted, dict):
+            noted = {key: cfg[key] for key in _PROVENANCE if cfg.get(key) is not None}
+        metadata = dict(noted)
+        hook_name = metadata.pop("hook_name", None) or cfg.get("hook_name") or ""
+        model_name = metadata.pop("model_name", None) or cfg.get("model_name") or ""
+        k, architecture = _activation(cfg)
+        for name in ("d_in", "d_sae"):
+            if name not in cfg:
+                raise InputError(f"the field {name} is missing")
+        return cls(
+            architecture=architecture,
+            d_in=cfg["d_in"],
+            d_sae=cfg["d_sae"],
+            hook_name=str(hook_name),
+            model_name=str(model_name),
+            k=k,
+            apply_b_dec_to_input=bool(cfg.get("apply_b_dec_to_input", True)),
+            normalize_activations=_normalisation(cfg.get("normalize_activations")),
+            rescale_acts_by_decoder_norm=bool(cfg.get("rescale_acts_by_decoder_norm", False)),
+            reshape_activations=cfg.get("reshape_activations")
+            or ("hook_z" if "hook_z" in str(hook_name) else "none"),
+            dtype=str(cfg.get("dtype") or "float32").removeprefix("torch."),
+            metadata=metadata,
+        )
+
+
+def _activation(cfg: Mapping[str, Any]) -> tuple[int | None, str]:
+    """k and the architecture; before version 6, topk was standard with another function."""
+    architecture = str(cfg.get("architecture") or "standard")
+    function = cfg.get("activation_fn_str") or cfg.get("activation_fn")
+    if architecture == "standard" and function == "topk":
+        architecture = "topk"
+    if architecture != "topk":
+        return None, architecture
+    return (cfg.get("activation_fn_kwargs") or {}).get("k", cfg.get("k")), architecture
+
+
+def _normalisation(value: Any) -> str:
+    if isinstance(value, bool):
+        return "expected_average_only_in" if value else "none"
+    return "none" if value is None else str(value)
+
+
+def _positive(name: str, value: Any) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise InputError(f"{name} is a whole number of 1 or more, got {value!r}")
+
+
+def _one_of(name: str, value: Any, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise InputError(f"{name} is one of {', '.join(known)}, got {value!r}")

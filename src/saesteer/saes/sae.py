@@ -1,0 +1,212 @@
+"""The abstract sparse autoencoder (inference form: weights are constants).
+
+Knows how activations are normalised, encoded, decoded and saved; an architecture adds which pre-activations
+become latents. With x' the normalised activation:
+
+    h = (x' - b_dec) W_enc + b_enc,  z = architecture(h),  xhat = sigma (z W_dec + b_dec) + mu
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Final
+
+import safetensors.torch
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from saesteer.errors import InputError, NotAnSAE, ShapeMismatch
+from saesteer.runs import atomic, write_json
+from saesteer.saes.config import DTYPES, SAEConfig
+from saesteer.saes.sparse import SparseLatents, stack_padded, weighted_rows
+
+CFG_FILE: Final = "cfg.json"
+WEIGHTS_FILE: Final = "sae_weights.safetensors"
+_EPS: Final = 1e-5  # of layer_norm in sae_lens: added to the deviation on the way in, not on the way out
+_CHUNK: Final = 2**22  # pre-activations that encode_sparse holds at once: 16 MB in float32
+
+
+class SAE(nn.Module, ABC):
+    """An SAE that is loaded or made from a config and its tensors; nothing in it is trained."""
+
+    shapes: ClassVar[Mapping[str, Callable[[SAEConfig], tuple[int, ...]]]] = {
+        "W_enc": lambda cfg: (cfg.d_in, cfg.d_sae),
+        "W_dec": lambda cfg: (cfg.d_sae, cfg.d_in),
+        "b_enc": lambda cfg: (cfg.d_sae,),
+        "b_dec": lambda cfg: (cfg.d_in,),
+    }
+    W_enc: Float[Tensor, "d_in d_sae"]
+    W_dec: Float[Tensor, "d_sae d_in"]
+    b_enc: Float[Tensor, " d_sae"]
+    b_dec: Float[Tensor, " d_in"]
+
+    def __init__(self, cfg: SAEConfig, tensors: Mapping[str, Tensor]) -> None:
+        """`tensors`: exactly those named in `shapes`; they are cast to the config's dtype."""
+        super().__init__()
+        _check_tensors(self.shapes, cfg, tensors)
+        self.cfg = cfg
+        for name in self.shapes:
+            weight = tensors[name].detach().to(cfg.torch_dtype).contiguous()
+            self.register_parameter(name, nn.Parameter(weight, requires_grad=False))
+
+    @abstractmethod
+    def activate(self, h: Float[Tensor, "... d_sae"]) -> Float[Tensor, "... d_sae"]:
+        """Latents from pre-activations."""
+
+    @abstractmethod
+    def select(self, h: Float[Tensor, "n d_sae"]) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
+        """Latents from pre-activations as indices and values, padded with value 0."""
+
+    @abstractmethod
+    def latent(
+        self, x: Float[Tensor, "... d_in"], ids: Sequence[int] | Int[Tensor, " n"]
+    ) -> Float[Tensor, "... n"]:
+        """Those columns of `encode`, at less cost where the architecture allows."""
+
+    def pre(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_sae"]:
+        """Pre-activations."""
+        return self.encoder_input(x) @ self.W_enc + self.b_enc
+
+    def encode(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_sae"]:
+        """Latents, dense."""
+        return self.activate(self.pre(x))
+
+    def encode_sparse(self, x: Float[Tensor, "... d_in"]) -> SparseLatents:
+        """Latents as indices and values; only the pre-activations of a chunk of tokens are dense."""
+        flat = self._checked(x).reshape(-1, self.cfg.d_in)
+        step = max(1, _CHUNK // self.cfg.d_sae)
+        starts = range(0, max(1, len(flat)), step)
+        indices, values = stack_padded([self.select(self.pre(flat[i : i + step])) for i in starts])
+        shape = (*x.shape[:-1], indices.shape[1])
+        return SparseLatents(indices.reshape(shape), values.reshape(shape), self.cfg.d_sae)
+
+    def decode(
+        self, z: Float[Tensor, "... d_sae"], like: Float[Tensor, "... d_in"] | None = None
+    ) -> Float[Tensor, "... d_in"]:
+        """The reconstruction; `like`: the x of z, needed where each token is normalised by itself."""
+        return self._restore(z @ self.W_dec + self.b_dec, like)
+
+    def decode_sparse(
+        self, s: SparseLatents, like: Float[Tensor, "... d_in"] | None = None
+    ) -> Float[Tensor, "... d_in"]:
+        """The reconstruction as a sum of k decoder rows.
+
+        21 times as fast as the dense product for 2,048 tokens, d_sae 2,048, k 32, d_in 192 on one CPU thread
+        (0.9 ms against 19 ms; 11 times at d_sae 1,024): `python scripts/benchmark_sae.py`.
+        """
+        k = s.indices.shape[-1]
+        rows = weighted_rows(self.W_dec, s.indices.reshape(-1, k), s.values.reshape(-1, k))
+        return self._restore(rows.reshape(*s.indices.shape[:-1], self.cfg.d_in) + self.b_dec, like)
+
+    def forward(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_in"]:
+        """The reconstruction of x, in the SAE's own dtype."""
+        return self.decode_sparse(self.encode_sparse(x), like=x)
+
+    def scale(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... 1"]:
+        """Sigma: how long one unit of a decoder row is in the space of x; 1 where nothing is normalised."""
+        x = self._checked(x)
+        if self.cfg.normalize_activations == "layer_norm":
+            return _deviation(x - x.mean(-1, keepdim=True))
+        if self.cfg.normalize_activations == "constant_norm_rescale":
+            tiny = torch.finfo(x.dtype).tiny  # a token of zeros stays zeros
+            return x.norm(dim=-1, keepdim=True).clamp(min=tiny) / self.cfg.d_in**0.5
+        return torch.ones_like(x[..., :1])
+
+    def direction(self, latent: int) -> Float[Tensor, " d_in"]:
+        """The decoder row of a latent: what one unit of it adds (times `scale`)."""
+        return self.W_dec[self._ids([latent])[0]].detach().clone()
+
+    def save(self, folder: str | Path) -> None:
+        """Write the sae_lens folder layout; each file appears whole or not at all."""
+        folder = Path(folder)
+        dtype = next(name for name, each in DTYPES.items() if each == self.W_enc.dtype)
+        tensors = {name: each.detach().cpu().contiguous() for name, each in self.named_parameters()}
+        with atomic(folder / CFG_FILE) as cfg, atomic(folder / WEIGHTS_FILE) as weights:
+            weights.write_bytes(safetensors.torch.save(tensors))
+            write_json(cfg, replace(self.cfg, dtype=dtype).to_dict())
+
+    def fingerprint(self) -> str:
+        """sha256 of the tensors as held and of what the config makes of them; not of names and notes."""
+        meaning = {
+            "architecture": self.cfg.architecture,
+            "k": self.cfg.k,
+            "apply_b_dec_to_input": self.cfg.apply_b_dec_to_input,
+            "per_token": self.cfg.normalize_activations if self.cfg.per_token else "none",
+        }
+        sha = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode())
+        for name, tensor in sorted(self.named_parameters()):
+            plain = tensor.detach().cpu().contiguous()
+            sha.update(f"{name} {plain.dtype} {tuple(plain.shape)}\n".encode())
+            sha.update(plain.flatten().view(torch.uint8).numpy().data)
+        return sha.hexdigest()
+
+    def encoder_input(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_in"]:
+        """What the encoder's matrix sees: x normalised, less b_dec where the config says so."""
+        x = self._checked(x)
+        if self.cfg.normalize_activations == "layer_norm":
+            centred = x - x.mean(-1, keepdim=True)
+            x = centred / (_deviation(centred) + _EPS)
+        elif self.cfg.normalize_activations == "constant_norm_rescale":
+            x = x / self.scale(x)
+        return x - self.b_dec if self.cfg.apply_b_dec_to_input else x
+
+    def _restore(self, xhat: Tensor, like: Tensor | None) -> Tensor:
+        """Undo the normalisation."""
+        if not self.cfg.per_token:
+            return xhat
+        if like is None:
+            raise InputError(
+                f"this SAE normalises each token ({self.cfg.normalize_activations}), "
+                "so z alone is not enough; call decode(z, like=x) with the x that z came from"
+            )
+        xhat = xhat * self.scale(like)
+        if self.cfg.normalize_activations == "layer_norm":
+            xhat = xhat + self._checked(like).mean(-1, keepdim=True)
+        return xhat
+
+    def _checked(self, x: Tensor) -> Tensor:
+        if x.shape[-1:] != (self.cfg.d_in,):
+            raise ShapeMismatch(
+                f"SAE d_in is {self.cfg.d_in} but the activations are {list(x.shape)}; "
+                "check the hookpoint and the model"
+            )
+        return x.to(self.W_enc.dtype)
+
+    def _ids(self, ids: Sequence[int] | Int[Tensor, " n"]) -> Int[Tensor, " n"]:
+        found = torch.as_tensor(ids, dtype=torch.long, device=self.W_enc.device).reshape(-1)
+        wrong = found[(found < 0) | (found >= self.cfg.d_sae)]
+        if len(wrong):
+            raise InputError(f"latents are 0 to {self.cfg.d_sae - 1}, got {int(wrong[0])}; check the number")
+        return found
+
+
+def _deviation(centred: Float[Tensor, "... d_in"]) -> Float[Tensor, "... 1"]:
+    """Standard deviation with the n - 1 of torch.std, which would warn where there is no token."""
+    return (centred.square().sum(-1, keepdim=True) / max(1, centred.shape[-1] - 1)).sqrt()
+
+
+def _check_tensors(
+    shapes: Mapping[str, Callable[[SAEConfig], tuple[int, ...]]],
+    cfg: SAEConfig,
+    tensors: Mapping[str, Tensor],
+) -> None:
+    missing, other = sorted(shapes.keys() - tensors.keys()), sorted(tensors.keys() - shapes.keys())
+    if missing or other:
+        raise NotAnSAE(
+            f"a {cfg.architecture} SAE has the tensors {', '.join(shapes)}; "
+            f"missing: {', '.join(missing) or 'none'}; not known: {', '.join(other) or 'none'}"
+        )
+    for name, shape in shapes.items():
+        if tuple(tensors[name].shape) != shape(cfg):
+            raise ShapeMismatch(
+                f"{name} is {list(tensors[name].shape)} but d_in {cfg.d_in} and d_sae {cfg.d_sae} "
+                f"make it {list(shape(cfg))}; check the config"
+            )
+        if not tensors[name].is_floating_point() or not bool(tensors[name].isfinite().all()):
+            raise NotAnSAE(f"{name} holds values that are not finite numbers; get or train the SAE anew")

@@ -1,0 +1,27 @@
+"""The tables of this room: architectures by their name in `cfg.json`, and SAEs with a name of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from saesteer.names import Registry
+from saesteer.saes.jumprelu import JumpReLUSAE
+from saesteer.saes.relu import ReLUSAE
+from saesteer.saes.sae import SAE
+from saesteer.saes.topk import TopKSAE
+
+ARCHITECTURES: Registry[type[SAE]] = Registry(
+    "SAE architecture",
+    {"standard": ReLUSAE, "topk": TopKSAE, "jumprelu": JumpReLUSAE},
+    group="saesteer.architectures",
+)
+
+SAES: Registry[Callable[[], Path]] = Registry(
+    "SAE",
+    {
+        "world/layers.2": "saesteer.world.assets:sae_layers_2",
+        "world/layers.3": "saesteer.world.assets:sae_layers_3",
+    },
+    group="saesteer.saes",
+)

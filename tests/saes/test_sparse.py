@@ -1,0 +1,30 @@
+"""Sparse latents and the product with a table of rows."""
+
+from __future__ import annotations
+
+import torch
+
+from saesteer.saes.sparse import SparseLatents, active, stack_padded, weighted_rows
+
+
+def test_padding_has_no_weight():
+    s = SparseLatents(torch.tensor([[3, 0, 0], [0, 2, 0]]), torch.tensor([[2.0, 0, 0], [1, 4, 0]]), 5)
+    assert s.dense().tolist() == [[0, 0, 0, 2, 0], [1, 0, 4, 0, 0]]
+    assert s.l0().tolist() == [1, 2]
+    assert s.at(torch.tensor([0, 3, 0])).tolist() == [[0, 2, 0], [1, 0, 1]]
+
+
+def test_active_of_ragged_rows():
+    z = torch.tensor([[0, 1.0, 0, 2], [0, 0, 0, 0], [5, 6, 7, 0]])
+    indices, values = active(z)
+    assert indices.tolist() == [[1, 3, 0], [0, 0, 0], [0, 1, 2]]
+    assert values.tolist() == [[1, 2, 0], [0, 0, 0], [5, 6, 7]]
+    wide, _ = stack_padded([active(z[:1]), active(z[1:])])
+    assert wide.shape == (3, 3)
+
+
+def test_weighted_rows_is_the_matrix_product():
+    draw = torch.Generator().manual_seed(0)
+    z = torch.randn(6, 20, generator=draw).relu()
+    table = torch.randn(20, 3, generator=draw)
+    torch.testing.assert_close(weighted_rows(table, *active(z)), z @ table)

@@ -1,0 +1,67 @@
+"""TopK: which latents are chosen, the fast selection, the rescaled form."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from saesteer.saes import SAEConfig, TopKSAE
+from saesteer.saes.topk import largest
+
+
+@settings(deadline=None, max_examples=60)
+@given(n=st.integers(1, 700), share=st.floats(0.001, 1), seed=st.integers(0, 99), few=st.booleans())
+def test_largest_is_topk(n, share, seed, few):
+    k = max(1, int(n * share))
+    h = torch.randn(3, 2, n, generator=torch.Generator().manual_seed(seed))
+    if few:  # many ties
+        h = h.round()
+    values, indices = largest(h, k)
+    assert torch.equal(values.sort(descending=True).values, h.topk(k).values)
+    assert torch.equal(h.gather(-1, indices), values)
+    assert all(len(set(row)) == k for row in indices.flatten(0, 1).tolist())
+
+
+def test_largest_takes_the_fast_way():
+    h = torch.randn(5, 8 * 64)
+    assert largest(h, 32)[1].shape == (5, 32)
+    assert largest(h[:0], 32)[1].shape == (0, 32)
+
+
+def test_the_k_largest_where_positive(make_sae, x):
+    sae = make_sae("topk")
+    h, z = sae.pre(x), sae.encode(x)
+    kth = h.sort(descending=True).values[..., 4:5]
+    assert torch.equal(z, torch.where(h >= kth, h, 0).relu())
+    assert int(z.count_nonzero(-1).max()) == 5
+    low = TopKSAE(sae.cfg, {**dict(sae.named_parameters()), "b_enc": sae.b_enc - 1e4})
+    assert not low.encode(x).any()
+    assert torch.equal(low(x), low.b_dec.expand_as(x))
+
+
+def test_a_latent_below_the_row_s_threshold_is_zero(make_sae, x):
+    sae = make_sae("topk")
+    every = sae.latent(x, range(128))
+    assert torch.equal(every, sae.encode(x))
+    h = sae.pre(x)
+    assert ((h > 0) & (every == 0)).any()  # positive, yet not among the k largest
+
+
+def test_rescaling_by_decoder_norms_is_folded_in(x):
+    draw = torch.Generator().manual_seed(3)
+    cfg = SAEConfig("topk", 16, 64, k=4, rescale_acts_by_decoder_norm=True)
+    t = {
+        "W_enc": torch.randn(16, 64, generator=draw),
+        "W_dec": torch.randn(64, 16, generator=draw) * torch.rand(64, 1, generator=draw) * 3,
+        "b_enc": torch.randn(64, generator=draw),
+        "b_dec": torch.randn(16, generator=draw),
+    }
+    norm = t["W_dec"].norm(dim=-1)
+    h = ((x - t["b_dec"]) @ t["W_enc"] + t["b_enc"]) * norm
+    z = torch.where(h >= h.topk(4).values[..., -1:], h, 0).relu()
+    sae = TopKSAE(cfg, t)
+    torch.testing.assert_close(sae.encode(x), z, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sae(x), (z / norm) @ t["W_dec"] + t["b_dec"], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(sae.direction(5), t["W_dec"][5] / norm[5])
+    assert sae.cfg.rescale_acts_by_decoder_norm is False

@@ -12,6 +12,7 @@ from saesteer.errors import InputError
 
 # Scripts that put no spaces between words: there a text is counted in letters.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+HALVES = re.compile("[\ud800-\udfff]")  # JSON and YAML escapes can spell halves of letters
 _SHOWN = 40  # letters of a text that a message quotes
 
 
@@ -87,6 +88,8 @@ def _check_name(name: object) -> None:
 def _check_text(text: str, where: str) -> None:
     if not text.strip():
         raise InputError(f"{where} is empty; remove it")
+    if HALVES.search(text):
+        raise InputError(f"{where} holds half a surrogate pair; mend or remove it")
     if len(text.split()) < 2 and len(_UNSPACED.findall(text)) < 2:
         raise InputError(f"{where} is one word ({_quote(text)}); give whole phrases or sentences")
 

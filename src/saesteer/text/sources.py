@@ -1,4 +1,4 @@
-"""Documents from files and data sets, one after the other. Knows formats, not tokens; never holds a whole file."""
+"""Documents from files and data sets, one after the other. Knows formats, not tokens; holds no whole file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from saesteer.errors import CorruptFile, InputError, MissingExtra
+from saesteer.text.concept import HALVES
 
 _LONGEST_FIELD = 2**31 - 1  # of a CSV cell; the module's own limit of 128 KiB cuts stories
 
@@ -37,7 +38,7 @@ class Columns:
 def read_texts(
     source: str | Path, *, text: str = "text", label: str = "label", whole: bool = False
 ) -> Iterator[Document]:
-    """The documents of a .txt (one per line, or `whole`), .jsonl, .csv or .parquet file, or of "hf:NAME[:SPLIT]".
+    """The documents of a .txt (one per line, or `whole`), .jsonl, .csv or .parquet file, or hf:NAME:SPLIT.
 
     `text` and `label` name columns; a missing label column is no error. An input that cannot be read raises
     InputError naming file and line; a source without documents raises too.
@@ -53,9 +54,7 @@ def read_texts(
         ".parquet": partial(_read_parquet, columns=columns),
     }
     if path.suffix.lower() not in readers:
-        raise InputError(
-            f"{path} is of no known kind; give {', '.join(readers)} or hf:NAME (for a concept's own file, load_concept)"
-        )
+        raise InputError(f"{path} is of no known kind of texts; give {', '.join(readers)} or hf:NAME")
     if not path.is_file():
         raise InputError(f"there is no file {path}; check the path")
     return _some(readers[path.suffix.lower()](path), str(path))
@@ -112,7 +111,9 @@ def _read_csv(path: Path, columns: Columns) -> Iterator[Document]:
                 )
             yield _document(row, columns, f"{path}:{reader.line_num}", f"{path} line {reader.line_num}")
     except csv.Error as error:
-        raise InputError(f"{path} line {reader.line_num} is not CSV ({error}); mend that line") from error
+        raise InputError(
+            f"{path} line {reader.reader.line_num} is not CSV ({error}); mend that line"
+        ) from error
 
 
 def _read_parquet(path: Path, columns: Columns) -> Iterator[Document]:
@@ -154,6 +155,8 @@ def _document(row: Mapping[str, Any], columns: Columns, name: str, where: str) -
         )
     if not text.strip():
         raise InputError(f"{where}: {columns.text!r} is empty; remove it")
+    if HALVES.search(text):
+        raise InputError(f"{where}: {columns.text!r} holds half a surrogate pair; mend or remove it")
     meta = {key: value for key, value in row.items() if key not in (columns.text, columns.label)}
     return Document(text, name, None if label is None else str(label), meta)
 

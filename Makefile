@@ -42,11 +42,12 @@ $(STAMP): pyproject.toml constraints.txt
 	  exit 2; }
 	"$(PYTHON)" -m venv .venv
 	$(PIP) $(if $(TORCH_INDEX),--index-url "$(TORCH_INDEX)") "$(TORCH)"
-	$(PIP) --constraint constraints.txt --editable .
+	$(PIP) --constraint constraints.txt hatchling
+	$(PIP) --constraint constraints.txt --no-build-isolation --editable .
 	@touch $@
 
 $(TEST_STAMP): $(STAMP)
-	$(PIP) --constraint constraints.txt --editable ".[test]"
+	$(PIP) --constraint constraints.txt --no-build-isolation --editable ".[test]"
 	@touch $@
 
 clean:

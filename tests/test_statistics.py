@@ -19,7 +19,7 @@ ALTERNATIVES = ["two-sided", "greater", "less"]
 def samples(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     """Columns with many ties and zeros of both signs, and labels with both classes."""
     rows, width = draw(st.integers(4, 30)), draw(st.integers(1, 4))
-    values = st.sampled_from([0.0, 0.0, 0.0, -2.5, -1.0, 0.5, 0.5, 1.0, 3.0, 1e-9])
+    values = st.sampled_from([0.0, 0.0, 0.0, -2.5, -1.0, 0.5, 0.5, 1.0, 3.0, 2**-20])
     scores = draw(arrays.arrays(float, (rows, width), elements=values))
     labels = draw(arrays.arrays(bool, rows).filter(lambda each: each.any() and not each.all()))
     return scores, labels
@@ -31,6 +31,9 @@ def test_auroc_is_that_of_sklearn_dense_and_sparse(sample):
     expected = [roc_auc_score(labels, column) for column in scores.T]
     np.testing.assert_allclose(statistics.auroc(scores, labels), expected, atol=1e-12)
     np.testing.assert_allclose(statistics.auroc(sparse.csr_array(scores), labels), expected, atol=1e-12)
+    some_zeros_stored = sparse.csr_array(scores + 8 * labels[:, None])
+    some_zeros_stored.data -= np.repeat(8.0 * labels, np.diff(some_zeros_stored.indptr))
+    np.testing.assert_allclose(statistics.auroc(some_zeros_stored, labels), expected, atol=1e-12)
     assert statistics.auroc(scores[:, 0], labels) == pytest.approx(expected[0])
 
 
@@ -68,10 +71,10 @@ def test_cohen_d_keeps_its_digits_far_from_zero():
 
 
 def test_repeated_entries_of_a_sparse_matrix_are_added_and_the_matrix_is_left_alone():
-    entries = ([1.0, 1.0, 1.5], ([0, 0, 1], [0, 0, 0]))
-    scores = sparse.coo_array(entries, shape=(3, 1))
+    # One column: 1 + 1 in row 0, 1.5 in row 1, a stored 0 in row 2.
+    scores = sparse.csc_array(([1.0, 1.0, 1.5, 0.0], [0, 0, 1, 2], [0, 4]), shape=(3, 1))
     assert statistics.auroc(scores, np.array([True, False, False]))[0] == 1
-    assert scores.nnz == 3
+    assert scores.nnz == 4
 
 
 def test_columns_are_cut_into_blocks_without_a_seam(monkeypatch):
@@ -100,6 +103,14 @@ def test_permutations_agree_with_scipy(alternative):
         sparse.csr_array(scores), labels, n=4000, seed=3, alternative=alternative
     )
     np.testing.assert_allclose(found, again)
+
+
+def test_gaps_that_differ_by_rounding_alone_are_equal():
+    whole = np.array([1.0, 2, 3, 3, 2, 1, 7, 6])
+    labels = np.array([True, True, True, False, False, False, True, False])
+    p = statistics.permutation_test(whole, labels, n=500)
+    assert statistics.permutation_test(whole * 0.1, labels, n=500) == p
+    assert statistics.sign_flip_test(whole * 0.1, n=500) == statistics.sign_flip_test(whole, n=500)
 
 
 def test_permutations_of_one_constant_find_nothing():

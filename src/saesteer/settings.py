@@ -21,7 +21,6 @@ OFFLINE: Final = "SAESTEER_OFFLINE"  # 1: never touch the network (HF_HUB_OFFLIN
 API_KEY: Final = "OPENAI_API_KEY"
 API_BASE: Final = "OPENAI_BASE_URL"
 HF_TOKEN: Final = "HF_TOKEN"
-VARIABLES: Final = (HOME, DEVICE, OFFLINE, "HF_HUB_OFFLINE", API_KEY, API_BASE, HF_TOKEN)
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
 _TRUE = {"1", "true", "yes", "on"}
@@ -78,7 +77,7 @@ def load_settings(
     """Settings from `environment` (default: the process's) over those of the file `dotenv` (None: none)."""
     process = dict(os.environ if environment is None else environment)
     filed = read_dotenv(dotenv) if dotenv is not None else {}
-    both = {name: filed[name] for name in VARIABLES if name in filed} | process
+    both = filed | process
     source = process if process.get(API_KEY) else both
     return Settings(
         home=Path(both.get(HOME) or Path.home() / ".cache" / "saesteer").expanduser(),

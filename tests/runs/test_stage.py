@@ -80,6 +80,7 @@ def test_a_failed_stage_goes_on_where_it_stood(tmp_path):
     assert not [each for each in tmp_path.iterdir() if not each.name.startswith(".")]
     folder = run_stage(tmp_path, "sweep", work, **REQUEST)
     assert attempts == [0, 3]
+    assert [each for each in tmp_path.iterdir() if each.is_dir()] == [folder]
     assert list(Journal(folder / "rows.jsonl")) == [0, 1, 2, 3, 4]
     assert sorted(Manifest.load(folder).outputs) == ["rows.jsonl"]
 

@@ -1,6 +1,6 @@
 """One stage of work as a folder: finished and reused, or unfinished and resumed; never edited once finished.
 
-A finished stage is `<root>/<name>-<key>`; the key hashes inputs, config and seed: another config, another folder.
+A finished stage is `<root>/<name>-<key>`; the key hashes inputs, config and seed: other config, other folder.
 Unfinished work lies in `<root>/.<name>-<key>.partial` and is handed to the next attempt.
 """
 
@@ -49,7 +49,6 @@ def run_stage(
         partial = Path(root) / f".{folder.name}.partial"
         with clear_errors(folder):
             partial.mkdir(exist_ok=True)
-        sweep_temporaries(partial)
         work(partial)
         sweep_temporaries(partial)
         Manifest.of(partial, name, revision, inputs, config, seed).save(partial)

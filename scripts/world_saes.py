@@ -1,0 +1,1 @@
+FOLDERS = ("layers.2", "layers.3")

@@ -22,8 +22,8 @@ RANKS = {
     "training": 4, "concepts": 4, "judges": 4,
     "methods": 5,
     "evaluation": 7, "world": 7,
-    "pipeline": 8,
-    "report": 9,
+    "report": 8,
+    "pipeline": 9,
     "cli": 12,
 }  # fmt: skip
 FORBIDDEN_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}

@@ -1,0 +1,40 @@
+"""Activations of texts, and read through an SAE: capture, examples, logit effects, streams and stores.
+
+Knows the doors of a model and of an SAE; no concept, no spec.
+"""
+
+from saesteer.latents.capture import capture, capture_stream, hookpoint_of
+from saesteer.latents.examples import (
+    Context,
+    Histogram,
+    LatentSummary,
+    histogram,
+    summarise,
+    top_contexts,
+)
+from saesteer.latents.logit_effect import LogitEffect, TokenEffect, logit_effect
+from saesteer.latents.reading import Places
+from saesteer.latents.rows import LatentRows
+from saesteer.latents.source import ActivationSource
+from saesteer.latents.store import ActivationStore, StoredShard, store_activations
+
+__all__ = [
+    "ActivationSource",
+    "ActivationStore",
+    "Context",
+    "Histogram",
+    "LatentRows",
+    "LatentSummary",
+    "LogitEffect",
+    "Places",
+    "StoredShard",
+    "TokenEffect",
+    "capture",
+    "capture_stream",
+    "histogram",
+    "hookpoint_of",
+    "logit_effect",
+    "store_activations",
+    "summarise",
+    "top_contexts",
+]

@@ -1,9 +1,11 @@
-"""Build the embedded world's weights: tokenizer, stories, language model, sparse autoencoders; then put them into the package.
+"""Build the embedded world's weights: tokenizer, stories, language model, sparse autoencoders; then put them
+into the package.
 
     python scripts/build_world.py --work build/world [--minutes 110] [--stories 240000]
 
-Every stage is a folder or file under --work that is reused when it is there, so a killed build goes on where it stood
-(the model from its last checkpoint). Seeds are fixed. Two cores need about two hours; a GPU is used when there is one.
+Every stage is a folder or file under --work that is reused when it is there, so a killed build goes on where
+it stood (the model from its last checkpoint). Seeds are fixed. Two cores need about two hours; a GPU is used
+when there is one.
 """
 
 import argparse

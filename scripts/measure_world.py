@@ -8,14 +8,18 @@ Prints one figure a line. Everything is judged by the grammar; the ceilings are 
 import argparse
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
+import world_saes
 
+from saesteer.latents import ActivationSource
 from saesteer.model import LanguageModel, load_model
 from saesteer.saes import SAE, load_sae
 from saesteer.statistics import auroc
+from saesteer.training import train_sae
 from saesteer.world.bayes import token_posteriors
 from saesteer.world.continuity import slips
 from saesteer.world.reading import judge_text
@@ -66,7 +70,9 @@ def lm_tokens(ids: torch.Tensor, mask: torch.Tensor):
 
 
 def samples(lm: LanguageModel, count: int) -> dict[str, float]:
-    """Stories sampled from nothing at temperature 1: well-formed sentences, consistent names, pronouns, towns and times."""
+    """Stories sampled from nothing at temperature 1: well-formed sentences, consistent names, pronouns, towns
+    and times.
+    """
     rows = lm.generate([""], n=count, max_new_tokens=260, temperature=1.0, seed=0).rows
     sentences = formed = consistent = 0
     wrong: dict[str, int] = {}
@@ -88,7 +94,9 @@ def samples(lm: LanguageModel, count: int) -> dict[str, float]:
 
 
 def word_spotting(count: int = 3000) -> dict[str, float]:
-    """How well the presence of the single best word tells that a sentence expresses a concept (AUROC), median over concepts."""
+    """How well the presence of the single best word tells that a sentence expresses a concept (AUROC), median
+    over concepts.
+    """
     sentences = [
         s for story in held_out(count, SEED + 500_000) for s in story.sentences if s.reading.part != "title"
     ]
@@ -184,6 +192,32 @@ def sae_figures(sae: SAE, at: str, train: TokenTable, test: TokenTable) -> dict[
     }
 
 
+def random_weights(
+    lm: LanguageModel, at: str, sae: SAE, stories: int, tokens: int = 500_000
+) -> dict[str, object]:
+    """The same probe and a like SAE on a model of the same shape whose weights were never trained."""
+    torch.manual_seed(1)
+    control = LanguageModel(type(lm.hf)(lm.hf.config), lm.tokenizer, "random")
+    train = TokenTable(control, held_out(3 * stories, SEED + 100_000), [at], ceiling=False)
+    test = TokenTable(control, held_out(stories, SEED + 200_000), [at], ceiling=False)
+    source = ActivationSource(
+        control, world_saes.story_texts(world_saes.TRAIN_SEED), at, batch_tokens=2048, seed=0
+    )
+    config = replace(world_saes.CONFIG, tokens=tokens)
+    other = train_sae(source, config).sae
+    _, latent = best_latent(
+        latents_of(other, train.activations[at]),
+        train.truth,
+        latents_of(other, test.activations[at]),
+        test.truth,
+    )
+    probe = ridge(train.activations[at].numpy(), train.truth.astype(float), test.activations[at].numpy())
+    return {
+        "random_latent_auroc": dict(zip(CONCEPTS, latent.round(3).tolist(), strict=True)),
+        "random_probe_auroc": dict(zip(CONCEPTS, columns(probe, test.truth).round(3).tolist(), strict=True)),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
@@ -211,6 +245,8 @@ def main() -> None:
         found["probe_token_auroc"] = dict(
             zip(CONCEPTS, columns(probe, test.truth).round(3).tolist(), strict=True)
         )
+        found["quality"] = world_saes.quality(lm, sae, at)
+        found |= random_weights(lm, at, sae, args.stories)
         figures[at] = found
         print(at, json.dumps(found, indent=1), flush=True)
     if args.json:

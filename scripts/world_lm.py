@@ -1,7 +1,8 @@
-"""Train the embedded world's language model: a small Llama, on stories drawn from the grammar. Called by build_world.py.
+"""Train the embedded world's language model: a small Llama, on stories drawn from the grammar. Called by
+build_world.py.
 
-Resumable (a checkpoint every few minutes, replaced atomically) and seeded. Batches hold stories of about the same length, right-padded, so
-that no story ever sees another one.
+Resumable (a checkpoint every few minutes, replaced atomically) and seeded. Batches hold stories of about the
+same length, right-padded, so that no story ever sees another one.
 """
 
 import math
@@ -83,8 +84,9 @@ def gather(
 
 
 class Muon(torch.optim.Optimizer):
-    """Momentum orthogonalised by Newton-Schulz (Jordan et al. 2024), in fp32: torch's own works in bf16, which these cores emulate
-    (a step of this model took six times as long)."""
+    """Momentum orthogonalised by Newton-Schulz (Jordan et al. 2024), in fp32: torch's own works in bf16,
+    which these cores emulate (a step of this model took six times as long).
+    """
 
     def __init__(self, params: list[torch.nn.Parameter], lr: float, momentum: float, weight_decay: float):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
@@ -145,7 +147,9 @@ def train(
     folder: Path,
     minutes: float,
 ) -> None:
-    """One pass over the stories; resumes from `folder`. `minutes` (0: no limit) shortens the pass to what fits."""
+    """One pass over the stories; resumes from `folder`. `minutes` (0: no limit) shortens the pass to what
+    fits.
+    """
     groups = batches(offsets, config.batch_tokens, config.seed)
     opts = optimizers(model, config)
     bases = [group["lr"] for opt in opts for group in opt.param_groups]

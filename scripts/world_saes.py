@@ -1,1 +1,59 @@
+"""Train the embedded world's SAEs (TopK with AuxK) on stories from the grammar. Called by build_world.py;
+resumable and seeded.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from saesteer.latents import ActivationSource
+from saesteer.model import load_model
+from saesteer.saes import load_sae
+from saesteer.training import TrainConfig, evaluate_sae, loss_recovered, train_sae
+from saesteer.world.story import tell
+
 FOLDERS = ("layers.2", "layers.3")
+TRAIN_SEED, TEST_SEED = 50_000_000, 60_000_000
+CONFIG = TrainConfig(d_sae=1024, k=32, tokens=6_000_000, lr=1e-3, dead_after_tokens=200_000)
+BATCH = 2048
+
+
+def story_texts(first_seed: int) -> Iterator[str]:
+    seed = first_seed
+    while True:
+        yield tell(seed).text
+        seed += 1
+
+
+def train_all(lm_folder: Path, work: Path) -> None:
+    lm = load_model(str(lm_folder))
+    for at in FOLDERS:
+        folder = work / at
+        if not (folder / "cfg.json").exists():
+            source = ActivationSource(lm, story_texts(TRAIN_SEED), at, batch_tokens=BATCH, seed=0)
+            result = train_sae(
+                source,
+                CONFIG,
+                checkpoint=work / f"{at}.ckpt",
+                on_metrics=lambda m, at=at: print(
+                    f"{at} {m.tokens} tokens, fvu {m.fvu:.4f}, dead {m.dead:.3f}, {m.seconds:.0f} s",
+                    flush=True,
+                ),
+                hook_name=at,
+                model_name="world",
+                metadata={"corpus": f"stories of the embedded world from seed {TRAIN_SEED}"},
+            )
+            result.sae.save(folder)
+        found = quality(lm, load_sae(folder), at)
+        (work / f"{at}.json").write_text(json.dumps(found, indent=1))
+        print(at, json.dumps(found), flush=True)
+
+
+def quality(lm, sae, at: str, stories: int = 3000) -> dict[str, float]:
+    """FVU, L0, dead latents and the loss recovered, on stories that no training saw."""
+    texts = [tell(TEST_SEED + i).text for i in range(stories)]
+    found = asdict(evaluate_sae(sae, ActivationSource(lm, texts, at, batch_tokens=BATCH, seed=0)))
+    recovered = loss_recovered(lm, sae, lm.tokenize(texts[:200]), at)
+    shares = {"recovered_over_zero": recovered.over_zero, "recovered_over_mean": recovered.over_mean}
+    return found | {f"loss_{k}": v for k, v in asdict(recovered).items()} | shares

@@ -25,8 +25,9 @@ class JudgeRequest:
 class Judgement:
     """What a judge says of one text; all figures in [0, 1].
 
-    `behaviour`: how much of the text expresses the concept. `coherence`: how well formed it is. `lenient`: behaviour that forgives
-    broken sentences, where a judge can tell. A judgement that failed has `error` and no figures: it never looks like data.
+    `behaviour`: how much of the text expresses the concept. `coherence`: how well formed it is. `lenient`:
+    behaviour that forgives broken sentences, where a judge can tell. A judgement that failed has `error` and
+    no figures: it never looks like data.
     """
 
     behaviour: float | None

@@ -1,6 +1,8 @@
-"""The best that any reader of a prefix could know: P(this sentence expresses concept c | the story up to and including this token).
+"""The best that any reader of a prefix could know: P(this sentence expresses concept c | the story up to and
+including this token).
 
-The ceiling for every token-level probe and latent. Exact: it enumerates what the generator could have been about to say.
+The ceiling for every token-level probe and latent. Exact: it enumerates what the generator could have been
+about to say.
 """
 
 import random
@@ -47,7 +49,9 @@ class _Candidate:
 
 
 def token_posteriors(story: Story) -> list[Float[np.ndarray, "words concepts"]]:
-    """For each sentence of a story, for each of its words, the probability of every concept (columns as CONCEPTS)."""
+    """For each sentence of a story, for each of its words, the probability of every concept (columns as
+    CONCEPTS).
+    """
     teller = Teller(Chance(random.Random(0), HIDDEN))
     sentences = list(story.sentences)
     result = []

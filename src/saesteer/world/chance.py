@@ -1,7 +1,8 @@
 """Discrete distributions whose probabilities are known exactly, and the two ways of walking through choices.
 
-A story is a sequence of choices. `Chance` makes them: by drawing (a new story) or by looking them up (an old one); in both cases it
-adds up the log-probability, so the entropy of the generator is exact. Knows nothing of words.
+A story is a sequence of choices. `Chance` makes them: by drawing (a new story) or by looking them up (an old
+one); in both cases it adds up the log-probability, so the entropy of the generator is exact. Knows nothing of
+words.
 """
 
 import math
@@ -42,8 +43,9 @@ class Dist(Generic[T]):
 
 
 class Chance:
-    """Makes choices and keeps their log-probability (nats). `hidden` is the story's register while nobody can tell it yet:
-    its posterior is carried along, so the log-probability is the marginal one."""
+    """Makes choices and keeps their log-probability (nats). `hidden` is the story's register while nobody can
+    tell it yet: its posterior is carried along, so the log-probability is the marginal one.
+    """
 
     def __init__(self, rng: random.Random, hidden: Dist[str]):
         self.rng = rng

@@ -8,7 +8,9 @@ from saesteer.world.words import lexicon
 
 
 def slips(readings: Sequence[Reading | None]) -> list[str]:
-    """What goes wrong with names, pronouns, towns, times and order, in the order it happens. Unreadable sentences are passed over."""
+    """What goes wrong with names, pronouns, towns, times and order, in the order it happens. Unreadable
+    sentences are passed over.
+    """
     found: list[str] = []
     cast: list[str] = []
     focus, town, time = "", "", 0

@@ -1,4 +1,6 @@
-"""The oracle: a judge that reads the world's grammar exactly. Offline, free, and never wrong about the world's own language."""
+"""The oracle: a judge that reads the world's grammar exactly. Offline, free, and never wrong about the
+world's own language.
+"""
 
 from collections.abc import Sequence
 
@@ -11,9 +13,11 @@ from saesteer.world.words import CONCEPTS
 
 
 class OracleJudge:
-    """Behaviour: share of sentences that are well formed and express the concept. Coherence: share of well-formed sentences.
+    """Behaviour: share of sentences that are well formed and express the concept. Coherence: share of
+    well-formed sentences.
 
-    A sentence that the prompt left open is judged whole. A tail that was cut off counts only where it could not have become a sentence.
+    A sentence that the prompt left open is judged whole. A tail that was cut off counts only where it could
+    not have become a sentence.
     """
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]:

@@ -1,7 +1,8 @@
 """Sentence patterns and their signatures.
 
-A signature is the sentence with every lexicon word replaced by its class. Since a word has one class, reading a sentence is one
-look-up of its signature, and patterns with distinct signatures have distinct sentences. Knows the lexicon, not the story.
+A signature is the sentence with every lexicon word replaced by its class. Since a word has one class, reading
+a sentence is one look-up of its signature, and patterns with distinct signatures have distinct sentences.
+Knows the lexicon, not the story.
 """
 
 import re
@@ -21,7 +22,9 @@ Signature = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Slot:
-    """A hole in a pattern: `kind` is the class of the word; `main` marks a word of the story's topic in a register's pattern."""
+    """A hole in a pattern: `kind` is the class of the word; `main` marks a word of the story's topic in a
+    register's pattern.
+    """
 
     kind: str
     main: bool = False
@@ -34,7 +37,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Pattern:
-    """One sentence pattern: where it may stand (`part`), whose it is (`owner`) and its items, words or slots."""
+    """One sentence pattern: its place (`part`), whose it is (`owner`) and its items, words or slots."""
 
     part: str  # opening, closing, neutral, shared, own
     owner: str | None
@@ -118,7 +121,7 @@ def signatures(pattern: Pattern) -> Iterator[Signature]:
 
 
 def signature_of(words: Sequence[str], lex: Lexicon | None = None) -> Signature:
-    """The signature of a sentence whose first word has already lost its capital. A wrong a/an never matches."""
+    """The signature of a sentence whose first word has lost its capital. A wrong a/an never matches."""
     entries = (lex or lexicon()).entries
     result = []
     for i, word in enumerate(words):

@@ -1,6 +1,7 @@
 """Reading the world's language: is this sentence well formed, and which concepts does it express?
 
-Exact: a sentence is read by its signature, so there is no model, no threshold and no guess. Knows the grammar, not stories.
+Exact: a sentence is read by its signature, so there is no model, no threshold and no guess. Knows the
+grammar, not stories.
 """
 
 from collections import defaultdict
@@ -31,7 +32,9 @@ class Verdict:
         return self.reading.concepts if self.reading else ()
 
     def leans_to(self, concept: str) -> bool:
-        """Lenient behaviour: most of the sentence's concept words belong to this concept, whatever its grammar."""
+        """Lenient behaviour: most of the sentence's concept words belong to this concept, whatever its
+        grammar.
+        """
         own = self.words_of.get(concept, 0)
         return own > 0 and 2 * own > sum(self.words_of.values())
 

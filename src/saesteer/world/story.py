@@ -1,7 +1,7 @@
 """How a story is made: title, opening, body, closing; topics that persist, a cast, a town, the time of day.
 
-One process serves both directions: `tell` draws a story, `retell` walks through one that was read and gives its exact
-log-probability. Knows patterns and chance, not tokens or models.
+One process serves both directions: `tell` draws a story, `retell` walks through one that was read and gives
+its exact log-probability. Knows patterns and chance, not tokens or models.
 """
 
 import random
@@ -114,7 +114,9 @@ def word_dist(kind: str, concept: str | None, head: bool) -> Dist[str]:
 
 @cache
 def pattern_dist(part: str, concept: str | None, pair: bool, same: bool, main: bool) -> Dist[Pattern]:
-    """Patterns that can stand here: `pair`: the cast has two; `same`: a thing was mentioned; `main`: the topic is known."""
+    """Patterns that can stand here: `pair`: the cast has two; `same`: a thing was mentioned; `main`: the
+    topic is known.
+    """
     usable = {
         p: _favour(concept, p.source)
         for p in patterns()

@@ -1,4 +1,4 @@
-"""Words to text and back: spaces, quotation marks, capitals and a/an. Knows nothing of patterns or concepts."""
+"""Words to text and back: spaces, quotation marks, capitals and a/an. Knows no patterns and no concepts."""
 
 import re
 from collections.abc import Iterable, Sequence

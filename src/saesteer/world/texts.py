@@ -89,7 +89,9 @@ def _plain_sentences(concept: str, count: int) -> list[str]:
 
 @cache
 def prefixes(concept: str) -> tuple[str, ...]:
-    """Prompts that ask for a concept, `{prompt}` standing for the plain prompt: titles, topical sentences, both."""
+    """Prompts that ask for a concept, `{prompt}` standing for the plain prompt: titles, topical sentences,
+    both.
+    """
     lex = lexicon()
     rng = random.Random(zlib.crc32(concept.encode()))
     forms = lex.titles[concept] if concept in REGISTERS else lex.titles["plain"]

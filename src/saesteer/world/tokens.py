@@ -1,6 +1,7 @@
 """The world's tokenizer, made from its lexicon: one token per word, bytes for everything else.
 
-Plain Hugging Face format (a Unigram model with byte fallback). Knows the words, not the stories' probabilities.
+Plain Hugging Face format (a Unigram model with byte fallback). Knows the words, not the stories'
+probabilities.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 PAD, BOS, EOS, UNK = "<pad>", "<bos>", "<eos>", "<unk>"
 SPACE = "\u2581"
-SINGLES = [chr(c) for c in range(33, 127)] + list("éèêàâçôîûùïëœ’“”–")
+SINGLES = [chr(c) for c in range(33, 127)] + list("éèêàâçôîûùïëœ\u2019\u201c\u201d\u2013")
 
 
 def _literals(pattern: Pattern) -> Iterable[tuple[str, bool]]:
@@ -102,7 +103,8 @@ def token_ids() -> dict[str, int]:
 
 
 def encode_sentences(sentences: Sequence[Sentence]) -> tuple[np.ndarray, np.ndarray]:
-    """Token ids of a story with BOS and EOS, and for each token the index of its sentence (-1 for BOS and EOS).
+    """Token ids of a story with BOS and EOS, and for each token the index of its sentence (-1 for BOS and
+    EOS).
 
     Equals tokenizing the story's text (tests/world/test_tokens.py), many times faster.
     """

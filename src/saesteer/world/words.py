@@ -1,7 +1,7 @@
 """The lexicon: which word belongs to which class of which concept.
 
-Every word has exactly one class and one owner (a concept, or nobody: generic). That one rule makes reading a sentence a
-table look-up and its derivation unique. Knows nothing of stories.
+Every word has exactly one class and one owner (a concept, or nobody: generic). That one rule makes reading a
+sentence a table look-up and its derivation unique. Knows nothing of stories.
 """
 
 from collections.abc import Iterator, Mapping

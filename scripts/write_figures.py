@@ -1,0 +1,212 @@
+"""Write docs/figures.md from the figures that the measuring scripts left in docs/figures/*.json.
+
+    python scripts/write_figures.py
+
+No figure is typed by hand: each table names the command that made it.
+"""
+
+import json
+from pathlib import Path
+from statistics import median
+
+FOLDER = Path(__file__).parents[1] / "docs"
+METHODS = {
+    "diffmean": "difference of means",
+    "sae_decoder": "best SAE latent",
+    "prompting": "best prompt",
+    "random": "random direction",
+}
+
+
+def load(name: str) -> dict | None:
+    path = FOLDER / "figures" / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def number(value: object, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def table(head: list[str], rows: list[list[object]]) -> list[str]:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return [*lines, *("| " + " | ".join(number(cell) for cell in row) + " |" for row in rows), ""]
+
+
+def world(found: dict) -> list[str]:
+    lm, samples, spotting = found["language_model"], found["samples"], found["word_spotting"]
+    lines = [
+        "## The embedded model",
+        "",
+        "`python scripts/measure_world.py --json docs/figures/world.json`",
+        "",
+    ]
+    lines += table(
+        ["what", "figure", "target"],
+        [
+            ["cross-entropy on held-out stories, nats per token", lm["cross_entropy"], ""],
+            ["true entropy of the same stories", lm["entropy"], ""],
+            ["gap", lm["gap"], "at most 0.03"],
+            ["well-formed sentences, sampled at temperature 1", samples["well_formed"], "at least 0.97"],
+            [
+                "stories with consistent names, pronouns, town and time",
+                samples["consistent_stories"],
+                "at least 0.95",
+            ],
+            [
+                "single best word tells a sentence's concept, AUROC, median (highest)",
+                f"{spotting['median']:.3f} ({spotting['maximum']:.3f})",
+                "",
+            ],
+        ],
+    )
+    for at in ("layers.2", "layers.3"):
+        if at in found:
+            lines += sae(at, found)
+    return lines
+
+
+def sae(at: str, found: dict) -> list[str]:
+    mine = found[at]
+    rows: list[list[object]] = []
+    if "quality" in mine:
+        q = mine["quality"]
+        rows += [
+            ["FVU", q["fvu"], "at most 0.05"],
+            ["L0", q["l0"], "at most 32"],
+            ["dead latents", q["dead"], "at most 0.05"],
+            [
+                "loss recovered (from zeros; from the mean)",
+                f"{q['recovered_over_zero']:.4f}; {q['recovered_over_mean']:.4f}",
+                "at least 0.98",
+            ],
+        ]
+    token = list(mine["token_auroc"].values())
+    rows += [
+        [
+            "concepts with one latent of sentence AUROC >= 0.95",
+            mine["sentence_concepts_at_0.95"],
+            "at least 20",
+        ],
+        ["concepts with one latent of token AUROC >= 0.8", mine["token_concepts_at_0.8"], "at least 13"],
+        ["token AUROC of the best latent, median", median(token), ""],
+        ["the same at the full stop", mine["full_stop_auroc_median"], ""],
+        ["token AUROC of a linear probe, median", median(mine["probe_token_auroc"].values()), ""],
+        ["token AUROC of the Bayes ceiling, median", median(found["bayes_ceiling"].values()), ""],
+    ]
+    for name, what in (("random_latent_auroc", "best latent"), ("random_probe_auroc", "linear probe")):
+        if name in mine:
+            rows.append(
+                [
+                    f"random-weights control: token AUROC of the {what}, median",
+                    median(mine[name].values()),
+                    "",
+                ]
+            )
+    lines = [f"## The SAE at {at}", "", *table(["what", "figure", "target"], rows)]
+    concepts = [
+        [
+            c,
+            mine["sentence_auroc"][c],
+            mine["token_auroc"][c],
+            mine["probe_token_auroc"][c],
+            found["bayes_ceiling"][c],
+        ]
+        for c in mine["token_auroc"]
+    ]
+    return lines + table(
+        ["concept", "sentence AUROC", "token AUROC", "probe (token)", "Bayes ceiling (token)"], concepts
+    )
+
+
+def steering(found: dict) -> list[str]:
+    lines = [
+        "## Steering",
+        "",
+        f"`{found.get('command', 'python scripts/measure_steering.py --json docs/figures/steering.json')}`",
+        "",
+    ]
+    reached, n = found["concepts_that_reach_their_goal"], found["concepts"]
+    lines += [
+        "Goals: the lower end of the ratio's 95 % interval, and a lift of at least 0.1. Difference of means, 5 times the "
+        f"base rate: {reached['diffmean']} of {n} concepts. Best SAE latent, 3 times: {reached['sae_decoder']} of {n}. "
+        "Target: 20 each.",
+        "",
+    ]
+    summary = []
+    for method, label in METHODS.items():
+        rows = [r for r in found["rows"] if r["method"] == method]
+        done = [r for r in rows if r.get("behaviour") is not None]
+        if done:
+            summary.append(
+                [
+                    label,
+                    f"{len(done)} of {len(rows)}",
+                    median(r["behaviour"] for r in done),
+                    median(r["coherence"] for r in done),
+                    median(r["ratio"] for r in done if r["ratio"] is not None),
+                    median(r["ratio_low"] for r in done if r["ratio_low"] is not None),
+                ]
+            )
+    lines += table(
+        [
+            "method",
+            "concepts with a setting",
+            "behaviour, median",
+            "coherence, median",
+            "ratio to base, median",
+            "its lower end, median",
+        ],
+        summary,
+    )
+    concepts = list(dict.fromkeys(r["concept"] for r in found["rows"]))
+    by = {(r["concept"], r["method"]): r for r in found["rows"]}
+    body = [[c, by[c, "diffmean"]["base"], *(cell(by.get((c, m))) for m in METHODS)] for c in concepts]
+    return [
+        *lines,
+        "Behaviour at the chosen setting (ratio to the base rate, lower end of its interval):",
+        "",
+        *table(["concept", "base", *METHODS.values()], body),
+    ]
+
+
+def cell(row: dict | None) -> str:
+    if not row or row.get("behaviour") is None:
+        return "-"
+    ratio = "" if row["ratio_low"] is None else f" ({row['ratio']:.1f}x, {row['ratio_low']:.1f}x)"
+    return f"{row['behaviour']:.2f}{ratio}"
+
+
+def speed(found: dict) -> list[str]:
+    lines = ["## Speed", "", "`python scripts/measure_speed.py --json docs/figures/speed.json`", ""]
+    rows = [
+        [
+            name.replace("_", " "),
+            f["ratio_median"],
+            f"{f['ratio_p10']:.3f} to {f['ratio_p90']:.3f}",
+            f["a_seconds"],
+            f["b_seconds"],
+            f["pairs"],
+        ]
+        for name, f in found.items()
+    ]
+    return lines + table(
+        ["ratio", "median", "10th to 90th percentile", "first, s", "second, s", "pairs"], rows
+    )
+
+
+def main() -> None:
+    lines = [
+        "# Figures",
+        "",
+        "Made by the commands named, on two CPU cores; written by `python scripts/write_figures.py`.",
+        "",
+    ]
+    for name, section in (("world", world), ("steering", steering), ("speed", speed)):
+        found = load(name)
+        if found:
+            lines += section(found)
+    (FOLDER / "figures.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

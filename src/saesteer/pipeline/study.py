@@ -1,0 +1,258 @@
+"""One study: for several concepts, find the latent, build directions, sweep, choose on one half, report on
+the other.
+
+Knows which methods stand side by side and on which samples; not what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from saesteer.concepts import Ranking, rank_latents
+from saesteer.errors import InputError
+from saesteer.evaluation import Arm, SweepResult, baseline, choose, evaluate, figures
+from saesteer.judges import Judge
+from saesteer.methods import diffmean, prompting, random_direction, sae_decoder
+from saesteer.model import LanguageModel
+from saesteer.report import ConceptResult, Context, LatentEvidence, MethodResult, method_result
+from saesteer.report.records import Role
+from saesteer.runs import plain, write_json
+from saesteer.saes import SAE
+from saesteer.text import Concept
+
+Report = Callable[[str, int, int], None]
+"""Called with what is being done, how much is done and how much there is."""
+
+LABELS: dict[str, tuple[str, Role]] = {
+    "diffmean": ("Difference of means", "steering"),
+    "sae_decoder": ("Best SAE latent", "steering"),
+    "prompting": ("Best prompt", "prompting"),
+    "random": ("Random direction", "control"),
+}
+GOALS = {"diffmean": 5.0, "sae_decoder": 3.0}
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """What a study tries, and on how many samples."""
+
+    at: str = "layers.3"
+    """Hookpoint of the directions and of the SAE."""
+    strengths: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+    """In mean residual norms."""
+    latents: int = 4
+    """Candidate latents: the best by whole texts and the best by tokens, by turns."""
+    samples: int = 4
+    """Texts per prompt and setting, on the selection half."""
+    test_samples: int = 8
+    """Texts per prompt of the chosen settings, on the test half."""
+    base_samples: int = 32
+    """Texts per prompt of the plain model."""
+    max_new_tokens: int = 40
+    """Length of a text."""
+    coherence: float = 0.8
+    """What a setting must keep to be chosen."""
+    batch: int = 256
+    """Texts written at once."""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Study:
+    """The results of every concept, and the base they share."""
+
+    concepts: tuple[ConceptResult, ...]
+    config: StudyConfig
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """One plain row per concept and method: the chosen setting and its figures on the test half."""
+        return [_row(concept, method) for concept in self.concepts for method in concept.methods]
+
+
+def study(
+    lm: LanguageModel,
+    sae: SAE,
+    concepts: Sequence[Concept],
+    prompts: Sequence[str],
+    judge: str | Judge,
+    folder: Path,
+    config: StudyConfig,
+    progress: Report = lambda what, done, total: None,
+) -> Study:
+    """Every concept by every method; samples under `folder`, a finished part is found there again."""
+    if not concepts:
+        raise InputError("a study needs at least one concept; give some")
+    progress("the plain model", 0, len(concepts))
+    base = baseline(
+        lm,
+        concepts,
+        prompts,
+        config.base_samples,
+        judge,
+        config.seed + 1,
+        config.max_new_tokens,
+        batch=config.batch,
+        folder=folder / "base",
+    )
+    results = []
+    for i, concept in enumerate(concepts):
+        progress(concept.name, i, len(concepts))
+        results.append(_study_concept(lm, sae, concept, prompts, judge, folder, base, config))
+    progress("done", len(concepts), len(concepts))
+    return Study(tuple(results), config)
+
+
+def _study_concept(
+    lm: LanguageModel,
+    sae: SAE,
+    concept: Concept,
+    prompts: Sequence[str],
+    judge: str | Judge,
+    folder: Path,
+    base: SweepResult,
+    config: StudyConfig,
+) -> ConceptResult:
+    short = concept.name.rsplit("/", 1)[-1]
+    by_text = rank_latents(lm, sae, concept, at=config.at, level="text")
+    by_token = rank_latents(lm, sae, concept, at=config.at, level="token", evidence=1)
+    arms = _arms(lm, sae, concept, _candidates(by_text, by_token, config.latents), config)
+    tried = evaluate(
+        lm,
+        arms,
+        prompts,
+        config.samples,
+        judge,
+        seed=config.seed,
+        max_new_tokens=config.max_new_tokens,
+        batch=config.batch,
+        only="selection",
+        folder=folder / f"{short}_selection",
+    )
+    tested = evaluate(
+        lm,
+        _chosen(arms, tried, config),
+        prompts,
+        config.test_samples,
+        judge,
+        seed=config.seed + 2,
+        max_new_tokens=config.max_new_tokens,
+        batch=config.batch,
+        only="test",
+        folder=folder / f"{short}_test",
+    )
+    own = base.where(concept=concept.name)
+    rows = f"samples/{short}_test/rows.parquet"
+    methods = tuple(
+        _method(name, tried.where(method=name), tested.where(method=name), own, rows, config)
+        for name in LABELS
+    )
+    by_text.save(folder / f"{short}_latents.parquet")
+    write_json(folder / f"{short}_study.json", plain(asdict(config)))
+    return ConceptResult(
+        name=concept.name,
+        description=concept.description,
+        base=figures(own.rows),
+        base_rows="samples/base/rows.parquet",
+        methods=methods,
+        latent=_evidence(
+            by_text, by_token, len(concept.positive), f"samples/{short}_latents.parquet", config.at
+        ),
+    )
+
+
+def _candidates(by_text: Ranking, by_token: Ranking, n: int) -> list[int]:
+    """The first latents of both rankings, by turns."""
+    order = [score.latent for pair in zip(by_text.rows, by_token.rows, strict=False) for score in pair]
+    return list(dict.fromkeys(order))[:n]
+
+
+def _arms(
+    lm: LanguageModel, sae: SAE, concept: Concept, latents: Sequence[int], config: StudyConfig
+) -> list[Arm]:
+    grid = config.strengths
+    arms = [Arm(concept, "diffmean", diffmean(lm, concept, at=config.at), grid)]
+    for latent in latents:
+        spec = sae_decoder(lm, concept, sae, at=config.at, latent=latent)
+        arms.append(Arm(concept, "sae_decoder", spec, grid, variant=f"latent {latent}"))
+    arms += [Arm(concept, "prompting", variant=p, prefix=p) for p in prompting(lm, concept)]
+    arms.append(Arm(concept, "random", random_direction(lm, at=config.at, seed=config.seed), grid))
+    return arms
+
+
+def _chosen(arms: Sequence[Arm], tried: SweepResult, config: StudyConfig) -> list[Arm]:
+    """Of every method the arm and the strength that were chosen on the selection half."""
+    found = []
+    for name in LABELS:
+        setting = choose(tried.where(method=name), config.coherence).setting
+        for arm in arms:
+            if setting is not None and (arm.method, arm.variant) == (setting.method, setting.variant):
+                found.append(Arm(arm.concept, name, arm.spec, (setting.strength,), arm.variant, arm.prefix))
+    return found
+
+
+def _method(
+    name: str, tried: SweepResult, tested: SweepResult, base: SweepResult, rows: str, config: StudyConfig
+) -> MethodResult:
+    label, role = LABELS[name]
+    both = SweepResult(
+        (*tried.rows, *tested.rows), {"selection": tried.provenance, "test": tested.provenance}
+    )
+    unit = "residual_norm" if role != "prompting" else ""
+    return method_result(
+        both,
+        base,
+        label=label,
+        role=role,
+        rows=rows,
+        coherence=config.coherence,
+        unit=unit,
+        goal=GOALS.get(name),
+    )
+
+
+def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "concept": concept.name,
+        "method": method.method,
+        "base": concept.base.behaviour.estimate,
+        "setting": method.setting or None,
+        "reason": method.reason,
+    }
+    if method.outcome is None:
+        return row
+    found = method.outcome
+    return row | {
+        "behaviour": found.figures.behaviour.estimate,
+        "behaviour_low": found.figures.behaviour.low,
+        "behaviour_high": found.figures.behaviour.high,
+        "coherence": found.figures.coherence.estimate,
+        "product": found.figures.product.estimate,
+        "ratio": found.ratio.estimate,
+        "ratio_low": found.ratio.low,
+        "lift": found.lift.estimate,
+        "lift_low": found.lift.low,
+        "samples": found.figures.samples,
+    }
+
+
+def _evidence(by_text: Ranking, by_token: Ranking, positives: int, rows: str, at: str) -> LatentEvidence:
+    best = by_text.best
+    evidence = by_text.evidence[0]
+    token = next(score for score in by_token.rows if score.latent == best.latent)
+    return LatentEvidence(
+        sae=at,
+        latent=best.latent,
+        auroc=best.auroc,
+        rows=rows,
+        token_auroc=token.auroc,
+        effect_size=best.cohens_d,
+        positive_rate=best.rate_positive,
+        negative_rate=best.rate_negative,
+        contexts=tuple(Context(c.tokens, c.activations, c.document < positives) for c in evidence.contexts),
+        promoted=tuple((effect.token, effect.effect) for effect in evidence.promoted),
+        suppressed=tuple((effect.token, effect.effect) for effect in evidence.suppressed),
+    )

@@ -21,8 +21,16 @@ from safetensors.torch import load_file
 from saesteer.errors import CorruptFile, InputError, SaesteerError, ShapeMismatch
 from saesteer.saes import load_sae
 from saesteer.training import TrainConfig, TrainMetrics, evaluate_sae, train_sae
+from saesteer.training.initial import initial_tensors
 
-SMALL = TrainConfig(d_sae=64, k=4, tokens=20 * 128, report_tokens=5 * 128, checkpoint_tokens=4 * 128, lr=3e-3)
+SMALL = TrainConfig(
+    d_sae=64,
+    k=4,
+    tokens=20 * 128,
+    report_tokens=5 * 128,
+    checkpoint_tokens=4 * 128,
+    lr=3e-3,
+)
 
 
 def planted(
@@ -58,6 +66,16 @@ def test_it_finds_a_planted_dictionary():
     assert last.tokens == config.tokens and last.step == 1500
     assert last.fvu < 0.06 < result.metrics[0].fvu
     assert len(result.metrics) == math.ceil(config.tokens / (782 * 128))
+
+
+def test_gradients_along_decoder_rows_are_left_out(tmp_path):
+    """Adam's first moment after one step is a tenth of the clipped gradient."""
+    file = tmp_path / "state"
+    train_sae(planted(), replace(SMALL, tokens=128), checkpoint=file)
+    start, _ = initial_tensors(next(planted()), SMALL.d_sae, SMALL.centre, SMALL.seed)
+    moment = load_file(file)["exp_avg.decoder"]
+    assert moment.norm() > 1e-3
+    torch.testing.assert_close((moment * start.decoder).sum(-1), torch.zeros(64), rtol=0, atol=1e-7)
 
 
 def test_it_repeats_itself():
@@ -109,13 +127,15 @@ def stopping(after: int) -> Iterator[torch.Tensor]:
 
 @pytest.mark.parametrize("after", [1, 4, 11, 19])
 def test_resuming_gives_the_same_bits(tmp_path, after):
-    whole = train_sae(planted(), SMALL)
+    config = replace(SMALL, d_sae=512, k=1, dead_after_tokens=2 * 128)
+    whole = train_sae(planted(), config)
+    assert all(0.1 < each.dead < 0.9 for each in whole.metrics)  # so that who is dead matters
     file = tmp_path / "state.safetensors"
     with pytest.raises(Stopped):
-        train_sae(stopping(after), SMALL, checkpoint=file)
+        train_sae(stopping(after), config, checkpoint=file)
     assert file.exists() == (after >= 4)
     asked = []
-    again = train_sae(lambda done: asked.append(done) or planted(done), SMALL, checkpoint=file)
+    again = train_sae(lambda done: asked.append(done) or planted(done), config, checkpoint=file)
     assert asked == [after // 4 * 4]
     assert again.sae.fingerprint() == whole.sae.fingerprint()
     assert [replace(each, seconds=0) for each in again.metrics] == [

@@ -97,7 +97,7 @@ class SAE(nn.Module, ABC):
     ) -> Float[Tensor, "... d_in"]:
         """The reconstruction as a sum of k decoder rows.
 
-        About 20 times as fast as the dense product for 2,048 tokens, d_sae 2,048, k 32 and d_in 192 on one CPU
+        About 20 times as fast as the dense product for 2,048 tokens, d_sae 2,048, k 32, d_in 192 on one CPU
         thread (0.9 ms against 19 ms; 10 times at d_sae 1,024): `python scripts/benchmark_sae.py`.
         """
         k = s.indices.shape[-1]

@@ -1,0 +1,151 @@
+"""`saesteer find`: a concept to ranked latents, with evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saesteer.cli import options
+from saesteer.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from saesteer.concepts import Ranking
+    from saesteer.text import Concept
+
+_STORIES = 400  # of the world, for --words without --texts
+_SIDE = 200  # texts on a side that --words takes at most
+
+
+def find(
+    concept: Annotated[
+        str | None,
+        typer.Argument(help="A concept: world/wedding, or a .yaml or .json file.", show_default=False),
+    ] = None,
+    model: options.Model = options.MODEL,
+    sae: options.Sae = options.SAE,
+    at: options.At = None,
+    positive: Annotated[
+        Path | None, typer.Option(help="Texts with the concept: .txt (one per line), .jsonl, .csv.")
+    ] = None,
+    negative: Annotated[
+        Path | None, typer.Option(help="Texts without it, otherwise as alike as can be.")
+    ] = None,
+    words: Annotated[
+        str | None, typer.Option(help="Words with commas: texts that hold one against texts that hold none.")
+    ] = None,
+    texts: Annotated[
+        Path | None, typer.Option(help="Where --words looks; default for the model world: its own stories.")
+    ] = None,
+    level: Annotated[str, typer.Option(help="text: compare whole texts; token: compare tokens.")] = "text",
+    top: Annotated[int, typer.Option(min=1, help="How many latents to show.")] = 20,
+    evidence: Annotated[int, typer.Option(min=0, help="For how many of them to show contexts.")] = 5,
+    save: Annotated[Path | None, typer.Option(help="Write the whole ranking to this Parquet file.")] = None,
+    device: options.Device = None,
+    dtype: options.Dtype = "float32",
+    json: options.Json = False,
+) -> None:
+    """Rank the latents of an SAE by how well they tell a concept.
+
+    Example: saesteer find world/wedding --sae world/layers.3 --top 10
+
+    Example: saesteer find --positive wedding.txt --negative other.txt --level token --json
+    """
+    from saesteer.cli.inputs import open_model, open_sae
+    from saesteer.cli.terminal import print_json, print_table, progress
+
+    if save is not None:
+        options.check_output(save)
+    contrast = _contrast(concept, positive, negative, words, texts, model)
+    with progress(3) as bar:
+        bar.step(f"loading {model}")
+        lm = open_model(model, device, dtype)
+        bar.step(f"loading {sae}")
+        found = open_sae(sae, device)
+        bar.step(f"reading {len(contrast.positive) + len(contrast.negative)} texts")
+        from saesteer.concepts import rank_latents
+
+        ranking = rank_latents(lm, found, contrast, at=at, level=level, evidence=evidence)  # type: ignore[arg-type]
+    if save is not None:
+        ranking.save(save)
+    if json:
+        print_json(_record(ranking, model, sae, top) | {"saved": save})
+        return
+    print_table(*_page(ranking, top, len(contrast.positive)))
+    if save is not None:
+        print_table(f"saved: {save}")
+
+
+def _page(ranking: Ranking, top: int, n_positive: int) -> list[RenderableType]:
+    """The table of numbers, then the evidence, which needs the whole width."""
+    from saesteer.cli.drawing import short_evidence
+
+    shown = ranking.evidence[:top]
+    parts: list[RenderableType] = [replace(ranking, evidence=()).table(top)]
+    return parts + [part for each in shown for part in short_evidence(each, n_positive)]
+
+
+def _contrast(
+    concept: str | None,
+    positive: Path | None,
+    negative: Path | None,
+    words: str | None,
+    texts: Path | None,
+    model: str,
+) -> Concept:
+    """The concept that the options mean; exactly one way of three."""
+    from saesteer.cli.inputs import read_lines, texts_for
+    from saesteer.text import Concept, load_concept
+
+    by_files = positive is not None or negative is not None
+    if (concept is not None) + by_files + (words is not None) != 1:
+        raise InputError("give a concept, --positive with --negative, or --words: exactly one of the three")
+    if texts is not None and words is None:
+        raise InputError("--texts is where --words looks; give --words, or --positive and --negative")
+    if concept is not None:
+        return load_concept(concept)
+    if words is not None:
+        return by_words(words, texts_for(model, texts, _STORIES))
+    if positive is None or negative is None:
+        raise InputError("--positive and --negative go together; give both files")
+    sides = [tuple(read_lines(each)) for each in (positive, negative)]
+    return Concept(positive.stem or "texts", "", sides[0], sides[1])
+
+
+def by_words(words: str, texts: Iterable[str]) -> Concept:
+    """Texts that hold one of the words, in any case, against texts that hold none; 200 of each at most."""
+    import re
+
+    from saesteer.text import Concept
+
+    wanted = [word.strip() for word in words.split(",") if word.strip()]
+    if not wanted:
+        raise InputError(f"--words is words with commas, got {words!r}; give at least one")
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, wanted))})(?!\w)", re.IGNORECASE)
+    sides: tuple[dict[str, None], dict[str, None]] = ({}, {})
+    for text in texts:
+        side = sides[0] if pattern.search(text) else sides[1]
+        if len(side) < _SIDE:
+            side[text] = None
+    for side, what in zip(sides, ("holds one of", "is without"), strict=True):
+        if not side:
+            raise InputError(f"no text {what} the words {', '.join(wanted)}; give others or more --texts")
+    return Concept(name=", ".join(wanted), description="", positive=tuple(sides[0]), negative=tuple(sides[1]))
+
+
+def _record(ranking: Ranking, model: str, sae: str, top: int) -> dict[str, Any]:
+    evidence = {each.latent: asdict(each) for each in ranking.evidence}
+    latents = [asdict(row) | {"evidence": evidence.get(row.latent)} for row in ranking.rows[:top]]
+    return {
+        "model": model,
+        "sae": sae,
+        "summary": ranking.summary,
+        "notes": ranking.notes,
+        "provenance": ranking.provenance,
+        "latents": latents,
+    }

@@ -1,0 +1,127 @@
+"""`saesteer generate`: texts steered beside unsteered, with the same luck on both sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from saesteer.cli import options
+from saesteer.cli.words import visible
+from saesteer.errors import InputError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from saesteer.model import LanguageModel
+    from saesteer.steering import SteeringSpec
+
+
+def generate(
+    spec: Annotated[Path, typer.Option(help="The steering spec, .yaml or .json.", show_default=False)],
+    model: options.Model = options.MODEL,
+    prompt: Annotated[
+        list[str] | None, typer.Option("--prompt", "-p", help="A prompt; may be given again.")
+    ] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="Prompts from a file: .txt (one per line), .jsonl, .csv.")
+    ] = None,
+    n: Annotated[int, typer.Option("-n", min=1, help="Texts per prompt.")] = 4,
+    strength: Annotated[
+        float | None,
+        typer.Option(
+            callback=options.finite, help="Instead of the spec's own, in the spec's unit; 0 is off."
+        ),
+    ] = None,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens per text.")] = 40,
+    temperature: Annotated[
+        float, typer.Option(callback=options.finite, help="0: always the likeliest token.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option(help="The luck; the same for both sides.")] = 0,
+    force: options.Force = False,
+    device: options.Device = None,
+    dtype: options.Dtype = "float32",
+    json: options.Json = False,
+) -> None:
+    """Write texts, steered beside unsteered.
+
+    Example: saesteer generate --spec wedding.yaml --prompt "One day Anna went to" -n 4 --seed 1
+
+    Example: saesteer generate --spec wedding.yaml --prompts prompts.txt --strength 0.3 --json
+    """
+    from saesteer.cli.inputs import open_model
+    from saesteer.cli.terminal import print_json, print_table, progress
+
+    asked = _prompts(prompt, prompts)
+    with progress(4) as bar:
+        bar.step("reading the spec")
+        found = _spec(spec, strength)
+        bar.step(f"loading {model}")
+        lm = open_model(model, device, dtype)
+        bar.step(f"writing {n * len(asked)} texts, unsteered and steered")
+        how = {"n": n, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
+        rows = beside(lm, found, asked, how, force)
+    if json:
+        print_json({"model": model, "spec": spec, "strength": strength, "settings": how, "rows": rows})
+        return
+    print_table(*_page(rows))
+
+
+def beside(
+    lm: LanguageModel, spec: SteeringSpec, prompts: list[str], how: dict[str, Any], force: bool
+) -> list[dict[str, Any]]:
+    """One row per text: its prompt, its number, and what the model writes unsteered and steered."""
+    from saesteer.steering import steer
+
+    with steer(lm, spec, force=force):
+        steered = lm.generate(prompts, **how)
+    plain = lm.generate(prompts, **how)
+    return [
+        {
+            "request": one.request,
+            "sample": one.sample,
+            "prompt": one.prompt,
+            "unsteered": one.text,
+            "steered": other.text,
+        }
+        for one, other in zip(plain.rows, steered.rows, strict=True)
+    ]
+
+
+def _prompts(prompt: list[str] | None, file: Path | None) -> list[str]:
+    from saesteer.cli.inputs import read_lines
+
+    given = [options.check_unicode(each, "--prompt") for each in prompt or ()]
+    given += read_lines(file) if file is not None else []
+    if not given:
+        raise InputError("there is no prompt; give --prompt TEXT or --prompts FILE")
+    return given
+
+
+def _spec(path: Path, strength: float | None) -> SteeringSpec:
+    from saesteer.steering import load_spec
+
+    found = load_spec(path)
+    return found if strength is None else found.with_strength(strength)
+
+
+def _page(rows: list[dict[str, Any]]) -> list[RenderableType]:
+    """A table of two columns per prompt."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    tables: dict[int, Table] = {}
+    for row in rows:
+        if row["request"] not in tables:
+            title = Text(visible(row["prompt"]), style="bold")
+            table = Table(
+                title=title, title_justify="left", box=box.SIMPLE_HEAD, expand=True, show_lines=True
+            )
+            table.add_column("unsteered", ratio=1)
+            table.add_column("steered", ratio=1)
+            tables[row["request"]] = table
+        cells = (Text(visible(row[side]).strip()) for side in ("unsteered", "steered"))
+        tables[row["request"]].add_row(*cells)
+    return list(tables.values())

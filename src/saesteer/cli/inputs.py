@@ -1,0 +1,64 @@
+"""Models, SAEs and texts that a command line names; not what is done with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saesteer.errors import InputError
+
+if TYPE_CHECKING:
+    from saesteer.model import LanguageModel
+    from saesteer.saes import SAE
+
+_STORIES_SEED = 51_000_000  # stories that no model was trained on
+
+
+def open_model(name: str, device: str | None, dtype: str) -> LanguageModel:
+    """The model; transformers keeps quiet while it loads."""
+    quiet()
+    from saesteer.model import load_model
+    from saesteer.settings import load_settings
+
+    return load_model(name, dtype=dtype, device=device or load_settings().device)
+
+
+def quiet() -> None:
+    """No bars and warnings of transformers beside our own bar and our one line."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
+def open_sae(name: str, device: str | None) -> SAE:
+    """The SAE, on the same device as the model."""
+    from saesteer.saes import load_sae
+    from saesteer.settings import load_settings
+
+    return load_sae(name, device=device or load_settings().device)
+
+
+def read_lines(path: Path) -> list[str]:
+    """The texts of a file, all of them."""
+    from saesteer.text import read_texts
+
+    return [document.text for document in read_texts(path)]
+
+
+def texts_for(model: str, path: Path | None, count: int) -> Iterator[str]:
+    """The texts of a file, or stories of the embedded world for its own model."""
+    if path is not None:
+        return iter(read_lines(path))
+    if model != "world":
+        raise InputError(
+            f"there are no texts for the model {model!r}; give --texts FILE (.txt, .jsonl, .csv)"
+        )
+    return _stories(count)
+
+
+def _stories(count: int) -> Iterator[str]:
+    from saesteer.world.story import tell
+
+    return (tell(_STORIES_SEED + number).text for number in range(count))

@@ -1,0 +1,87 @@
+"""`saesteer VERB ...`: finds the verb's file and runs it. Imports nothing but what it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any, Final
+
+from saesteer import __version__
+from saesteer.cli.failures import exit_code, interruptible, usage_error
+from saesteer.errors import UnknownName
+
+# Verb -> the file and function that run it, and what it does.
+VERBS: Final[dict[str, tuple[str, str]]] = {
+    "demo": ("saesteer.cli.demo:demo", "The whole way on the embedded world; ends with a report."),
+    "find": ("saesteer.cli.find:find", "Rank the latents of an SAE by how well they tell a concept."),
+    "show": ("saesteer.cli.show:show", "Show a latent: contexts, histogram, promoted and suppressed tokens."),
+    "steer": ("saesteer.cli.steer:steer", "Turn a concept into a steering spec."),
+    "generate": ("saesteer.cli.generate:generate", "Write texts, steered beside unsteered."),
+    "doctor": (
+        "saesteer.cli.doctor:doctor",
+        "Check a model here: inert hooks change nothing, and more.",
+    ),
+}
+_HEAD: Final = """\
+Usage: saesteer VERB [OPTIONS]
+
+Find, explain, steer and measure sparse-autoencoder features of language models.
+
+Verbs:
+"""
+_FOOT: Final = """
+saesteer VERB --help    its options, with an example
+saesteer --version      the version
+--debug                 with any verb: the traceback of an error
+--json                  with any verb: JSON on stdout and nothing else there
+
+Example: saesteer find world/wedding
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code: 0, 1 (failed), 2 (bad input) or 130 (Ctrl-C)."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    end = given.index("--") if "--" in given else len(given)
+    debug = "--debug" in given[:end]
+    given = [each for place, each in enumerate(given) if each != "--debug" or place >= end]
+    with interruptible():
+        return exit_code(lambda: _run(given), debug)
+
+
+def help_text() -> str:
+    """The page of `saesteer --help`."""
+    width = max(map(len, VERBS))
+    lines = (f"  {verb:{width}}  {what}\n" for verb, (_, what) in VERBS.items())
+    return _HEAD + "".join(lines) + _FOOT
+
+
+def command(verb: str) -> Any:
+    """The verb as a command that parses its own arguments."""
+    import typer
+
+    module, _, name = VERBS[verb][0].partition(":")
+    function: Callable[..., None] = getattr(import_module(module), name)
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(name=verb)(function)
+    return typer.main.get_command(app)
+
+
+def _run(given: Sequence[str]) -> int:
+    if not given or given[0] in {"--help", "-h", "help"}:
+        print(help_text(), end="")
+        return 0 if given else 2
+    if given[0] == "--version":
+        print(f"saesteer {__version__}")
+        return 0
+    verb = given[0]
+    if verb.startswith("-"):
+        raise usage_error(f"unknown option {verb!r} before the verb; see saesteer --help")
+    if verb not in VERBS:
+        raise UnknownName.of("verb", verb, VERBS)
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    with command(verb).make_context(f"saesteer {verb}", list(given[1:])) as context:
+        context.command.invoke(context)
+    return 0

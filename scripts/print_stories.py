@@ -16,9 +16,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
     print("# A page of the embedded world\n")
-    print(
-        "Drawn, not chosen: `python scripts/print_stories.py > docs/world_stories.md`. After each sentence the"
-    )
+    print("Drawn, not chosen (`python scripts/print_stories.py`). After each sentence, the")
     print("concepts that it expresses; sentences without a tag express none.\n")
     for i in range(args.stories):
         story = tell(args.seed * 1_000_003 + i)

@@ -3,9 +3,13 @@ resumable and seeded.
 """
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict
+from multiprocessing import get_context
 from pathlib import Path
+
+import torch
 
 from saesteer.latents import ActivationSource
 from saesteer.model import load_model
@@ -15,7 +19,7 @@ from saesteer.world.story import tell
 
 FOLDERS = ("layers.2", "layers.3")
 TRAIN_SEED, TEST_SEED = 50_000_000, 60_000_000
-CONFIG = TrainConfig(d_sae=1024, k=32, tokens=6_000_000, lr=1e-3, dead_after_tokens=200_000)
+CONFIG = TrainConfig(d_sae=3072, k=32, tokens=5_000_000, lr=2e-3, dead_after_tokens=300_000)
 BATCH = 2048
 
 
@@ -27,27 +31,41 @@ def story_texts(first_seed: int) -> Iterator[str]:
 
 
 def train_all(lm_folder: Path, work: Path) -> None:
+    """Both depths at once, a process each."""
+    context = get_context("spawn")
+    processes = [context.Process(target=train_one, args=(lm_folder, work, at)) for at in FOLDERS]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
+        raise SystemExit("an SAE could not be trained; see above")
+
+
+def train_one(lm_folder: Path, work: Path, at: str) -> None:
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // len(FOLDERS)))
     lm = load_model(str(lm_folder))
-    for at in FOLDERS:
-        folder = work / at
-        if not (folder / "cfg.json").exists():
-            source = ActivationSource(lm, story_texts(TRAIN_SEED), at, batch_tokens=BATCH, seed=0)
-            result = train_sae(
-                source,
-                CONFIG,
-                checkpoint=work / f"{at}.ckpt",
-                on_metrics=lambda m, at=at: print(
-                    f"{at} {m.tokens} tokens, fvu {m.fvu:.4f}, dead {m.dead:.3f}, {m.seconds:.0f} s",
-                    flush=True,
-                ),
-                hook_name=at,
-                model_name="world",
-                metadata={"corpus": f"stories of the embedded world from seed {TRAIN_SEED}"},
-            )
-            result.sae.save(folder)
-        found = quality(lm, load_sae(folder), at)
-        (work / f"{at}.json").write_text(json.dumps(found, indent=1))
-        print(at, json.dumps(found), flush=True)
+    folder = work / at
+    if not (folder / "cfg.json").exists():
+        source = ActivationSource(lm, story_texts(TRAIN_SEED), at, batch_tokens=BATCH, seed=0)
+        result = train_sae(
+            source,
+            CONFIG,
+            checkpoint=work / f"{at}.ckpt",
+            on_metrics=lambda m: print(
+                f"{at} {m.tokens} tokens, fvu {m.fvu:.4f}, dead {m.dead:.3f}, {m.seconds:.0f} s", flush=True
+            ),
+            hook_name=at,
+            model_name="world",
+            metadata={
+                "corpus": f"stories of the embedded world from seed {TRAIN_SEED}",
+                "model_fingerprint": lm.fingerprint(),
+            },
+        )
+        result.sae.save(folder)
+    found = quality(lm, load_sae(folder), at)
+    (work / f"{at}.json").write_text(json.dumps(found, indent=1))
+    print(at, json.dumps(found), flush=True)
 
 
 def quality(lm, sae, at: str, stories: int = 3000) -> dict[str, float]:

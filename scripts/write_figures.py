@@ -127,8 +127,10 @@ def steering(found: dict) -> list[str]:
     ]
     reached, n = found["concepts_that_reach_their_goal"], found["concepts"]
     lines += [
-        "Goals: the lower end of the ratio's 95 % interval, and a lift of at least 0.1. Difference of means, 5 times the "
-        f"base rate: {reached['diffmean']} of {n} concepts. Best SAE latent, 3 times: {reached['sae_decoder']} of {n}. "
+        "Goals: the lower end of the ratio's 95 % interval, and a lift of at least 0.1. "
+        "Difference of means, 5 times the "
+        f"base rate: {reached['diffmean']} of {n} concepts. "
+        f"Best SAE latent, 3 times: {reached['sae_decoder']} of {n}. "
         "Target: 20 each.",
         "",
     ]

@@ -1,4 +1,4 @@
-"""The tokenizer: one token per word of the world, bytes for the rest, and the fast encoding equal to the slow one."""
+"""The tokenizer: one token per word, bytes for the rest, the fast encoding equal to the slow."""
 
 from saesteer.world.story import tell
 from saesteer.world.tokens import build_tokenizer, encode_sentences, vocabulary

@@ -28,7 +28,9 @@ class _Focused(Chance):
         self.topic = concept if concept in TOPICS else rng.choice(TOPICS)
 
     def draw_hidden(self, dists: Mapping[str, Dist[T]], given: T | None = None, what: str = "") -> T:
-        return self.kinds.sample(self.rng) if what == "register" else super().draw_hidden(dists, given, what)
+        if what == "register":
+            return self.kinds.sample(self.rng)  # type: ignore[return-value]
+        return super().draw_hidden(dists, given, what)
 
     def draw(self, dist: Dist[T], given: T | None = None, without: Collection[T] = (), what: str = "") -> T:
         return self.topic if what == "topic" else super().draw(dist, given, without, what)  # type: ignore[return-value]

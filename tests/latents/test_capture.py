@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -92,6 +94,10 @@ def test_an_sae_of_another_model_is_refused(lm):
         capture(lm, TEXTS, sae(d_in=16))
     with pytest.raises(InputError, match="does not say where it was trained"):
         capture(lm, TEXTS, sae(hook_name=""))
+    other = sae()
+    other.cfg = replace(other.cfg, metadata={"model_fingerprint": "0123"})
+    with pytest.raises(InputError, match="was trained on the model 0123"):
+        capture(lm, TEXTS, other)
 
 
 @pytest.mark.parametrize(

@@ -123,7 +123,7 @@ class Reader:
                 )
         ids = packed.ids[packed.mask]
         position = packed.position[packed.mask]
-        special = np.isin(ids, np.fromiter(self.special, np.int64)) | (position == NOWHERE)
+        special = np.isin(ids, np.fromiter(self.special, np.int64))
         places = Places(ids, packed.document[packed.mask], position, special)
         order = (number[:, None] * self.context + np.arange(packed.ids.shape[1]))[packed.mask]
         return Block(activations, places, order)

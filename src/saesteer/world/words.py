@@ -108,7 +108,7 @@ class Lexicon:
 
     def __getitem__(self, concept: str) -> ConceptWords:
         if concept not in self.concepts:
-            raise UnknownName("concept of the world", concept, list(self.concepts))
+            raise UnknownName.of("concept of the world", concept, self.concepts)
         return self.concepts[concept]
 
 

@@ -1,0 +1,123 @@
+"""What many samples amount to: means with intervals that know that samples of one prompt are alike.
+
+Knows rows; no model, no judge. Failed judgements are counted and never averaged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from saesteer.errors import InputError, SaesteerError
+from saesteer.evaluation.fluency import distinct_n
+from saesteer.evaluation.rows import Row
+from saesteer.statistics import Interval, bootstrap_mean
+
+DRAWS = 2000
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one setting on one set of samples."""
+
+    samples: int
+    """Samples with a judgement; the figures are over these."""
+    failed: int
+    """Samples whose judgement failed; they count nowhere else."""
+    prompts: int
+    """Clusters of the bootstrap. With one prompt the intervals say nothing of other prompts."""
+    sentences: int | None
+    """Sentences judged, where the judge counts them."""
+    behaviour: Interval
+    coherence: Interval
+    product: Interval
+    """mean behaviour times mean coherence."""
+    lenient: float | None
+    perplexity: float | None
+    """Under the model without steering and without prefix, given the bare prompt."""
+    distinct_1: float | None
+    distinct_2: float | None
+
+
+def figures(rows: Sequence[Row], level: float = 0.95, seed: int = 0) -> Figures:
+    """The figures of samples that belong together; intervals by a bootstrap over whole prompts."""
+    good = judged(rows)
+    behaviour, coherence, groups = _columns(good)
+    sentences = [row.sentences for row in good if row.sentences is not None]
+    texts = [row.text for row in good]
+    return Figures(
+        samples=len(good),
+        failed=len(rows) - len(good),
+        prompts=len(set(groups)),
+        sentences=sum(sentences) if sentences else None,
+        behaviour=bootstrap_mean(behaviour, groups, DRAWS, level, seed),
+        coherence=bootstrap_mean(coherence, groups, DRAWS, level, seed),
+        product=_product(good, level, seed),
+        lenient=_mean([row.lenient for row in good]),
+        perplexity=_perplexity(good),
+        distinct_1=distinct_n(texts, 1),
+        distinct_2=distinct_n(texts, 2),
+    )
+
+
+def judged(rows: Sequence[Row]) -> list[Row]:
+    """The samples that count as data; SaesteerError where there is none."""
+    good = [row for row in rows if row.ok]
+    if not good:
+        if not rows:
+            raise InputError("there are no samples to average; widen the selection")
+        raise SaesteerError(f"all {len(rows)} judgements failed ({rows[0].error}); mend the judge and rerun")
+    return good
+
+
+def difference(rows: Sequence[Row], base: Sequence[Row], level: float = 0.95, seed: int = 0) -> Interval:
+    """Mean behaviour of `rows` minus that of `base`, prompts of either drawn apart."""
+    (one, _, groups), (other, _, other_groups) = _columns(judged(rows)), _columns(judged(base))
+    rng = np.random.default_rng(seed)
+    draws = _draws(one, groups, rng)[0] - _draws(other, other_groups, rng)[0]
+    return _interval(draws, float(one.mean() - other.mean()), level)
+
+
+def _columns(
+    rows: Sequence[Row],
+) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"], np.ndarray]:
+    behaviour = np.array([row.behaviour for row in rows], dtype=np.float64)
+    coherence = np.array([row.coherence for row in rows], dtype=np.float64)
+    return behaviour, coherence, np.array([row.prompt_id for row in rows])
+
+
+def _product(rows: Sequence[Row], level: float, seed: int) -> Interval:
+    behaviour, coherence, groups = _columns(rows)
+    drawn = _draws(np.stack([behaviour, coherence]), groups, np.random.default_rng(seed))
+    return _interval(drawn[0] * drawn[1], float(behaviour.mean() * coherence.mean()), level)
+
+
+def _draws(
+    values: Float[np.ndarray, "*columns rows"], groups: np.ndarray, rng: np.random.Generator
+) -> Float[np.ndarray, "columns draws"]:
+    """Means under draws of whole groups, the same draws for every column."""
+    names, index = np.unique(groups, return_inverse=True)
+    member = np.eye(len(names))[index]  # [rows, groups]
+    totals, counts = np.atleast_2d(values) @ member, member.sum(axis=0)
+    drawn = rng.integers(0, len(names), (DRAWS, len(names)))
+    return totals[:, drawn].sum(axis=2) / counts[drawn].sum(axis=1)
+
+
+def _interval(draws: Float[np.ndarray, " draws"], estimate: float, level: float) -> Interval:
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), estimate, float(high), level)
+
+
+def _perplexity(rows: Sequence[Row]) -> float | None:
+    known = [(row.nll, row.tokens) for row in rows if row.nll is not None]
+    tokens = sum(count for _, count in known)
+    return math.exp(min(sum(nll * count for nll, count in known) / tokens, 700.0)) if tokens else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

@@ -1,0 +1,94 @@
+"""One sample in one record: what was asked, written and said of it. Knows no model and no judge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+from saesteer.errors import CorruptFile
+
+if TYPE_CHECKING:
+    import pyarrow
+
+Half = Literal["selection", "test"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a choice is made among: one method's variant at one strength, for one concept."""
+
+    concept: str
+    method: str
+    variant: str
+    """Tells the candidates of one method apart (a latent, a prefix); empty where there is one."""
+    strength: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One sample. A judgement that failed has `error` and no figures."""
+
+    concept: str
+    method: str
+    variant: str
+    strength: float
+    prefix: str
+    """The template around the prompt, such as "A wedding. {prompt}"; it is never judged."""
+    prompt_id: str
+    """Equal for equal prompts, in every sweep."""
+    sample: int
+    half: Half
+    prompt: str
+    text: str
+    """The continuation alone."""
+    behaviour: float | None
+    coherence: float | None
+    lenient: float | None
+    sentences: int | None
+    well_formed: int | None
+    expressing: int | None
+    nll: float | None
+    """Nats per token of the text after the bare prompt, under the model without steering or prefix."""
+    tokens: int
+    """How many tokens `nll` is the mean of."""
+    detail: str
+    """Everything else that the judge said, as JSON."""
+    error: str | None
+
+    @property
+    def ok(self) -> bool:
+        """Whether this sample counts as data."""
+        return self.error is None and self.behaviour is not None and self.coherence is not None
+
+    @property
+    def setting(self) -> Setting:
+        return Setting(self.concept, self.method, self.variant, self.strength)
+
+    @property
+    def perplexity(self) -> float | None:
+        return None if self.nll is None else math.exp(min(self.nll, 700.0))
+
+
+COLUMNS = tuple(each.name for each in fields(Row))
+
+
+def to_table(rows: tuple[Row, ...]) -> pyarrow.Table:
+    """The rows as a table with fixed types, so that a column of nothing but None keeps its type."""
+    import pyarrow as pa
+
+    kinds = {"float": pa.float64(), "int": pa.int64()}
+    schema = pa.schema(
+        [(each.name, kinds.get(str(each.type).split(" ")[0], pa.string())) for each in fields(Row)]
+    )
+    return pa.Table.from_pydict(
+        {name: [getattr(row, name) for row in rows] for name in COLUMNS}, schema=schema
+    )
+
+
+def from_records(records: list[dict[str, Any]], where: str) -> tuple[Row, ...]:
+    """Rows as they were saved; CorruptFile where the columns are not those of this version."""
+    if records and set(records[0]) != set(COLUMNS):
+        odd = sorted(set(records[0]) ^ set(COLUMNS))
+        raise CorruptFile(f"{where} has other columns than this version ({', '.join(odd)}); sweep again")
+    return tuple(Row(**record) for record in records)

@@ -1,0 +1,72 @@
+"""What every direction becomes: a spec with one add at one hookpoint, in mean residual norms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from saesteer.model import LanguageModel
+from saesteer.runs import digest
+from saesteer.steering import (
+    Intervention,
+    ModelRef,
+    SAERef,
+    SteeringSpec,
+    Strength,
+    TensorRef,
+    resolve_strength,
+)
+from saesteer.text.concept import Concept
+
+STRENGTH: Final = 0.3
+"""Mean residual norms: where texts begin to turn and still hold together, before anybody measured."""
+
+
+def direction_spec(
+    lm: LanguageModel,
+    at: str,
+    tensor: TensorRef,
+    provenance: Mapping[str, Any],
+    *,
+    strength: float | None = None,
+    normalize: bool = True,
+    saes: Mapping[str, SAERef] | None = None,
+    texts: Sequence[str] | None = None,
+) -> SteeringSpec:
+    """Add `tensor` at `at`; the unit is measured on `texts` (None: plain English).
+
+    Without `normalize` the tensor keeps its length and the strength is raw.
+    """
+    unit, usual = ("residual_norm", STRENGTH) if normalize else ("raw", 1.0)
+    each = Intervention(
+        lm.hookpoint(at),
+        "add",
+        tensor="v",
+        normalize=normalize,
+        strength=Strength(usual if strength is None else strength, unit),
+    )
+    spec = SteeringSpec(
+        (each,),
+        tensors={"v": tensor},
+        saes=saes or {},
+        model=ModelRef(id=lm.name, fingerprint=lm.fingerprint()),
+        provenance=provenance,
+    )
+    return resolve_strength(lm, spec, texts)
+
+
+def texts_of(concept: Concept) -> tuple[str, ...]:
+    """The texts on which a concept's unit is measured: both sides."""
+    return (*concept.positive, *concept.negative)
+
+
+def provenance_of(method: str, concept: Concept | None, at: str) -> dict[str, Any]:
+    """What every method notes."""
+    found: dict[str, Any] = {"method": method, "hookpoint": at}
+    if concept is not None:
+        found |= {
+            "concept": concept.name,
+            "concept_sha256": digest(concept),
+            "texts": [len(concept.positive), len(concept.negative)],
+        }
+    return found

@@ -1,0 +1,74 @@
+"""One call of the base model, and the positions that follow from its inputs, as Hugging Face names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from saesteer.errors import InputError
+from saesteer.model.positions import Positions, SpecialTokens, locate
+from saesteer.model.rows import current_rows, requests_of, spread
+
+
+class Chunk:
+    """A call in progress. Positions are derived when an edit asks, once for each number of requests."""
+
+    def __init__(self, owner: object, inputs: Mapping[str, Any], special: SpecialTokens) -> None:
+        self.owner = owner
+        self._inputs = inputs
+        self._special = special
+        self._start = past_length(inputs.get("past_key_values"))  # now: the call itself lengthens the cache
+        self._derived: dict[int | None, Positions] = {}
+
+    def positions(self, requests: int | None) -> Positions:
+        """Where the chunk stands, for a plan that serves `requests` requests."""
+        if requests not in self._derived:
+            self._derived[requests] = self._derive(requests)
+        return self._derived[requests]
+
+    def _derive(self, requests: int | None) -> Positions:
+        known = current_rows()
+        if self._derived:
+            one = next(iter(self._derived.values()))
+        else:
+            ids = token_ids(self._inputs)
+            end = self._start + ids.shape[1]
+            mask = content_mask(self._inputs.get("attention_mask"), end)
+            prompt = None if known is None or known.prompt is None else spread(known.prompt, len(ids))
+            one = locate(ids, mask, self._start, self._special, prompt)
+        return replace(one, request=requests_of(len(one.ids), requests, known, one.ids.device))
+
+
+def past_length(cache: Any) -> int:
+    """How many tokens a cache has seen."""
+    return 0 if cache is None else int(cache.get_seq_length())
+
+
+def token_ids(inputs: Mapping[str, Any]) -> Int[Tensor, "batch chunk"]:
+    """The chunk's ids; -1 throughout where the model is called with embeddings."""
+    ids = inputs.get("input_ids")
+    if isinstance(ids, Tensor):
+        return ids
+    embeddings = inputs.get("inputs_embeds")
+    if isinstance(embeddings, Tensor):
+        return torch.full(embeddings.shape[:2], -1, dtype=torch.long, device=embeddings.device)
+    raise InputError("the model was called with neither input_ids nor inputs_embeds; steering needs one")
+
+
+def content_mask(given: Any, end: int) -> Bool[Tensor, "batch end"] | None:
+    """Content up to `end`, from a 2-D mask of tokens or a 4-D mask of attention; None: all is content."""
+    if isinstance(given, Mapping):  # one prepared mask for each kind of layer
+        given = given.get("full_attention", next(iter(given.values()), None))
+    if not isinstance(given, Tensor):
+        return None
+    if given.ndim == 4:  # the last query sees all content: True, or nothing added
+        seen = given[:, 0, -1, :]
+        given = seen if seen.dtype == torch.bool else seen == 0
+    mask = given.bool()[:, :end]
+    missing = end - mask.shape[1]
+    return torch.nn.functional.pad(mask, (missing, 0), value=True) if missing else mask

@@ -1,0 +1,129 @@
+"""Models by registered name, folder or Hugging Face id. Runs no code of theirs and unpickles nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers.modeling_utils import PreTrainedModel
+
+from saesteer.errors import CorruptFile, InputError, NotAModel, UnknownName
+from saesteer.model.language_model import LanguageModel
+from saesteer.names import Registry
+from saesteer.settings import load_settings
+
+# A name -> a function that gives the folder.
+MODELS: Registry[Callable[[], Path]] = Registry(
+    "model", {"world": "saesteer.world.assets:model_folder"}, group="saesteer.models"
+)
+DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def load_model(
+    name: str | Path,
+    dtype: str = "float32",
+    device: str = "cpu",
+    attention: str = "sdpa",
+    revision: str | None = None,
+) -> LanguageModel:
+    """The model of a registered name ("world"), a folder or an id of the Hugging Face Hub.
+
+    `attention`: "sdpa" or "eager"; families without sdpa (Gemma 2) get eager. Offline (SAESTEER_OFFLINE or
+    HF_HUB_OFFLINE) an id is looked up in the local cache alone.
+    """
+    if dtype not in DTYPES:
+        raise UnknownName.of("dtype", dtype, DTYPES)
+    where = _device(device)
+    source = _source(name)
+    options = {"revision": revision, "local_files_only": _is_local(source), "trust_remote_code": False}
+    config = _tried(source, lambda: AutoConfig.from_pretrained(source, **options))
+    hf = _load(source, config, attention=attention, dtype=DTYPES[dtype], options=options)
+    return LanguageModel(hf.requires_grad_(False).to(where), _tokenizer(source, options), name=str(name))
+
+
+def _source(name: str | Path) -> str:
+    """The folder or id to load from."""
+    if isinstance(name, str) and name in MODELS:
+        return str(MODELS.get(name)())
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise NotAModel(f"{name} is not a model: it has no config.json; give a Hugging Face folder")
+        return str(path)
+    if path.is_file():
+        raise NotAModel(f"{name} is a file; give the folder with config.json and the safetensors weights")
+    if str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
+        raise NotAModel(f"there is no folder {name}; known names: {', '.join(MODELS.names())}")
+    return str(name)
+
+
+def _is_local(source: str) -> bool:
+    return Path(source).is_dir() or load_settings().offline
+
+
+def _device(device: str) -> torch.device:
+    try:
+        where = torch.device(device)
+        torch.empty(0, device=where)
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA raises the second
+        raise InputError(f"the device {device!r} cannot be used ({_line(error)}); try 'cpu'") from error
+    return where
+
+
+def _load(
+    source: str, config: Any, attention: str, dtype: torch.dtype, options: dict[str, Any]
+) -> PreTrainedModel:
+    if attention not in ("sdpa", "eager"):
+        raise UnknownName.of("attention", attention, ("sdpa", "eager"))
+    kind = AutoModelForCausalLM._model_mapping.get(type(config), None)
+    if kind is None:
+        raise NotAModel(f"{source} is a {config.model_type} model, which is no causal language model")
+    if attention == "sdpa" and not getattr(kind, "_supports_sdpa", False):
+        attention = "eager"
+    hf, report = _tried(
+        source,
+        lambda: AutoModelForCausalLM.from_pretrained(
+            source,
+            dtype=dtype,
+            attn_implementation=attention,
+            use_safetensors=True,
+            output_loading_info=True,
+            **options,
+        ),
+    )
+    if lost := sorted(report["missing_keys"]):
+        raise NotAModel(
+            f"{source} lacks {len(lost)} weights, such as {lost[0]}; they belong to another config"
+        )
+    return hf
+
+
+def _tokenizer(source: str, options: dict[str, Any]) -> Any:
+    """The tokenizer, or None where there is none."""
+    try:
+        return AutoTokenizer.from_pretrained(source, **options)
+    except (OSError, ValueError, KeyError, ImportError):
+        return None
+
+
+def _tried(source: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except SafetensorError as error:
+        raise CorruptFile(f"{source} holds broken weights ({_line(error)}); get them anew") from error
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        known = ", ".join(MODELS.names())
+        offline = " (offline: only local files)" if load_settings().offline else ""
+        raise NotAModel(
+            f"{source} cannot be loaded as a language model{offline}: {_line(error)}; "
+            f"give a folder, an id of the Hugging Face Hub or one of {known}"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    """The first line of a message."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

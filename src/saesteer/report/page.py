@@ -1,0 +1,108 @@
+"""The page: records through a template that escapes everything, into one file that needs no other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from saesteer.errors import InputError
+from saesteer.report import words
+from saesteer.report.findings import caution, method_findings, reaches, sentences
+from saesteer.report.plots import overview_plot, pareto_plot, place_of, product_plot
+from saesteer.report.records import ConceptResult, LatentEvidence, MethodResult, Report
+from saesteer.runs import plain, write_text
+
+_TEMPLATES = Path(__file__).parent / "templates"
+_WIDE, _NARROW = 8.6, 4.3  # inches; the page shows one or the other
+
+
+def write_report(report: Report, path: str | Path) -> Path:
+    """Write the page to `path`, whole or not at all; the links in it start from the folder of `path`."""
+    if Path(path).suffix != ".html":
+        raise InputError(f"a report is one .html file, got {path}; name it report.html")
+    write_text(path, render(report))
+    return Path(path)
+
+
+def render(report: Report) -> str:
+    """The whole page as one string: no script, nothing from elsewhere."""
+    places = place_of(report)
+    page = _environment().get_template("page.html")
+    return page.render(
+        report=report,
+        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        findings=sentences(report),
+        caution=caution(report),
+        methods=method_findings(report),
+        places=places,
+        overview=[overview_plot(report, places, width, f"o{width:g}") for width in (_WIDE, _NARROW)],
+        plots=[_plots(report, concept, places, f"c{n}") for n, concept in enumerate(report.concepts)],
+        shown=[_by_role(concept) for concept in report.concepts],
+        best=[best_steering(concept) for concept in report.concepts],
+        provenance=_flat(plain(report.provenance)),
+    )
+
+
+def best_steering(concept: ConceptResult) -> MethodResult | None:
+    """The steering method with the highest behaviour here."""
+    steering = [each for each in concept.methods if each.role == "steering" and each.outcome]
+    return max(steering, key=lambda each: each.outcome.figures.behaviour.estimate, default=None)  # type: ignore[union-attr]
+
+
+def _by_role(concept: ConceptResult) -> list[MethodResult]:
+    """The methods with texts to show, steering first and the best of it foremost."""
+    order = ("steering", "prompting", "control")
+    best = best_steering(concept)
+    kept = [each for each in concept.methods if each.pairs]
+    return sorted(kept, key=lambda each: (order.index(each.role), each is not best))
+
+
+def _plots(report: Report, concept: ConceptResult, places: dict[str, int], key: str) -> tuple[Markup, ...]:
+    if not any(method.points for method in concept.methods):
+        return ()
+    return (
+        product_plot(concept, places, f"{key}s"),
+        pareto_plot(concept, places, report.coherence, f"{key}p"),
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: words.visible(value) if type(value) is str else value,
+    )
+    environment.filters |= {
+        "number": words.number,
+        "times": words.times,
+        "signed": words.signed,
+        "between": words.between,
+        "token": words.token,
+        "bare_token": words.bare_token,
+        "address": lambda path: quote(path, safe="/"),
+        "heat": _heat,
+    }
+    environment.globals["reaches"] = reaches
+    return environment
+
+
+def _heat(activation: float, latent: LatentEvidence) -> int:
+    """An activation as a percentage of the highest that is shown."""
+    top = max((value for each in latent.contexts for value in each.activations), default=0.0)
+    return round(100 * max(0.0, activation) / top) if top > 0 else 0
+
+
+def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
+    """A nested mapping as lines of name and value."""
+    if isinstance(value, dict):
+        return [line for key, each in value.items() for line in _flat(each, f"{path}.{key}" if path else key)]
+    if isinstance(value, list):
+        return [(path, ", ".join(str(each) for each in value))]
+    return [(path, "–" if value is None else str(value))]  # noqa: RUF001

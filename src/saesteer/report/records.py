@@ -1,0 +1,169 @@
+"""What a report says, as frozen records. Knows figures and texts; not how they are drawn or were made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from saesteer.errors import InputError
+from saesteer.evaluation import Figures, Outcome
+from saesteer.statistics import Interval
+
+Role = Literal["steering", "prompting", "control"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One strength of a curve, on the selection half."""
+
+    strength: float
+    behaviour: Interval
+    coherence: Interval
+    product: Interval
+    samples: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A steered text beside an unsteered one, after the same prompt."""
+
+    prompt: str
+    steered: str
+    unsteered: str
+    behaviour: float | None = None
+    """Of the steered text."""
+    coherence: float | None = None
+    prefixed: str = ""
+    """What stood before the steered text, where a prefix stood around the prompt."""
+
+
+@dataclass(frozen=True)
+class MethodResult:
+    """One method on one concept."""
+
+    method: str
+    """Short and the same in every concept: "diffmean"."""
+    label: str
+    """As people read it: "Difference of means"."""
+    role: Role
+    setting: str
+    """What was chosen: "0.40 residual norms", or the prefix. Empty where nothing was."""
+    outcome: Outcome | None
+    """On the test half; None where no setting kept the coherence."""
+    reason: str
+    """Why this setting, or why none."""
+    rows: str
+    """The file of the samples, relative to the report."""
+    unit: str = ""
+    """Of the strengths."""
+    goal: float | None = None
+    """How many times its base rate the concept was hoped to reach."""
+    points: tuple[Point, ...] = ()
+    """The chosen variant over its strengths; empty for prompting."""
+    pairs: tuple[Pair, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_link(self.rows)
+
+
+@dataclass(frozen=True)
+class Context:
+    """A stretch of text with a latent's activation on every token."""
+
+    tokens: tuple[str, ...]
+    activations: tuple[float, ...]
+    positive: bool | None = None
+    """Whether the text is one of the concept's own; None where it is neither."""
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) != len(self.activations):
+            raise InputError(
+                f"a context has {len(self.tokens)} tokens but {len(self.activations)} activations; "
+                "give one per token"
+            )
+
+
+@dataclass(frozen=True)
+class LatentEvidence:
+    """The latent that stands for a concept, and why we think so."""
+
+    sae: str
+    latent: int
+    auroc: float
+    """By its highest activation in each text."""
+    rows: str
+    token_auroc: float | None = None
+    effect_size: float | None = None
+    positive_rate: float | None = None
+    """Share of the concept's texts in which it is active."""
+    negative_rate: float | None = None
+    contexts: tuple[Context, ...] = ()
+    promoted: tuple[tuple[str, float], ...] = ()
+    """Tokens and what one unit of the latent adds to their logits."""
+    suppressed: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        check_link(self.rows)
+
+
+@dataclass(frozen=True)
+class ConceptResult:
+    """One concept: its base rate, what each method did, the latent behind it."""
+
+    name: str
+    description: str
+    base: Figures
+    """Of the unsteered model."""
+    base_rows: str
+    methods: tuple[MethodResult, ...]
+    latent: LatentEvidence | None = None
+
+    def __post_init__(self) -> None:
+        check_link(self.base_rows)
+        names = [each.method for each in self.methods]
+        if len(set(names)) < len(names):
+            raise InputError(f"concept {self.name!r} has a method twice, got {names}; keep one of each")
+
+    def method(self, name: str) -> MethodResult | None:
+        """The result of a method here, if it was tried."""
+        return next((each for each in self.methods if each.method == name), None)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that one report says."""
+
+    title: str
+    concepts: tuple[ConceptResult, ...]
+    coherence: float = 0.8
+    """The coherence that every chosen setting had to keep on the selection half."""
+    subtitle: str = ""
+    made: str = ""
+    """When."""
+    command: str = ""
+    """What makes this report again."""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    """Model, SAEs, judge, seeds, versions."""
+    notes: tuple[str, ...] = ()
+    """Anything else that a reader should know."""
+
+    def __post_init__(self) -> None:
+        if not self.concepts:
+            raise InputError("a report needs at least one concept; add its result")
+
+    @property
+    def methods(self) -> tuple[MethodResult, ...]:
+        """One result of each method, in the order in which methods first appear."""
+        every = (method for concept in self.concepts for method in concept.methods)
+        first: dict[str, MethodResult] = {}
+        for method in every:
+            first.setdefault(method.method, method)
+        return tuple(first.values())
+
+
+def check_link(path: str) -> None:
+    """InputError unless `path` is a plain relative path: a report links to its own files only."""
+    if not path or path.startswith(("/", "\\")) or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
+        raise InputError(f"a report links to files beside it, got {path!r}; give a relative path")

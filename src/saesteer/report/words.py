@@ -1,0 +1,51 @@
+"""Numbers and texts as people read them. Knows formats; no HTML."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from saesteer.statistics import Interval
+
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """0.31, or a dash where there is none."""
+    if value is None:
+        return "–"  # noqa: RUF001
+    if not math.isfinite(value):
+        return "∞" if value > 0 else "−∞"  # noqa: RUF001
+    rounded = round(value, digits) + 0.0  # no minus before a zero
+    return f"{rounded:.{digits}f}".replace("-", "−")  # noqa: RUF001
+
+
+def times(value: float) -> str:
+    """6.2x, with fewer digits where they say nothing."""
+    return f"{number(value, 0 if math.isfinite(value) and value >= 20 else 1)}×"  # noqa: RUF001
+
+
+def signed(value: float) -> str:
+    """+0.31 or -0.02 with a proper minus."""
+    text = number(value)
+    return text if text.startswith("−") else f"+{text}"  # noqa: RUF001
+
+
+def between(interval: Interval, digits: int = 2) -> str:
+    """0.25 to 0.38."""
+    return f"{number(interval.low, digits)} to {number(interval.high, digits)}"
+
+
+def visible(text: str) -> str:
+    """`text` with control, bidirectional and broken characters made harmless."""
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def token(text: str) -> str:
+    """A token with its white space shown."""
+    return visible(text.replace("\r", "").replace("\n", "↵").replace("\t", "⇥"))
+
+
+def bare_token(text: str) -> str:
+    """A token on its own: a leading space shows as a low dot."""
+    return token(re.sub(r"^ ", "·", text) or "∅")

@@ -1,0 +1,32 @@
+"""Steering: the spec, what its ops do, and its application to a model. Knows models and SAEs; no concept.
+
+A concept is turned into a spec by a method, never inside a spec.
+"""
+
+from saesteer.steering.apply import compile_edits, steer
+from saesteer.steering.intervention import Intervention
+from saesteer.steering.operations import OPERATIONS
+from saesteer.steering.references import ModelRef, SAERef, TensorRef
+from saesteer.steering.spec import SteeringSpec, load_spec
+from saesteer.steering.strength import Strength
+from saesteer.steering.units import content_activations, latent_max, residual_norm, resolve_strength
+from saesteer.steering.where import When, Where
+
+__all__ = [
+    "OPERATIONS",
+    "Intervention",
+    "ModelRef",
+    "SAERef",
+    "SteeringSpec",
+    "Strength",
+    "TensorRef",
+    "When",
+    "Where",
+    "compile_edits",
+    "content_activations",
+    "latent_max",
+    "load_spec",
+    "residual_norm",
+    "resolve_strength",
+    "steer",
+]

@@ -1,0 +1,192 @@
+"""Apply specs to a model: compile them into edits, one set for a batch in which every row may differ.
+
+Knows models, specs and rows. A strength that differs between rows, and a spec that does, cost one table with
+a line per request: a sweep of sixteen strengths is one batch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from saesteer.errors import BadSpec
+from saesteer.model import Edit, LanguageModel
+from saesteer.saes import SAE
+from saesteer.steering.edits import AddEdit, OperationEdit, Place, RowTable
+from saesteer.steering.fields import bad
+from saesteer.steering.gates import Gate
+from saesteer.steering.operations import OPERATIONS, edit_latents, splice
+from saesteer.steering.prepare import Ready, prepare
+from saesteer.steering.spec import SteeringSpec
+
+Line = dict[int, tuple[Ready, float]]
+"""Request -> what is done to it in one step, and how much."""
+
+
+@contextmanager
+def steer(
+    lm: LanguageModel,
+    spec: SteeringSpec | Sequence[SteeringSpec | None] | None,
+    strengths: Sequence[float] | None = None,
+    saes: Mapping[str, SAE] | None = None,
+    force: bool = False,
+) -> Iterator[None]:
+    """Inside, `lm` is steered: every row by one spec, or each request by its own (None: not at all).
+
+    `strengths`: one per request, in place of the spec's own and in its unit; 0 is off. `saes`: SAEs by their
+    names in the specs, where they are not to be loaded from their source. `force`: also where a spec was made
+    for another model.
+    """
+    edits, requests = compile_edits(lm, spec, strengths, saes, force)
+    with lm.intervening(edits, requests):
+        yield
+
+
+def compile_edits(
+    lm: LanguageModel,
+    spec: SteeringSpec | Sequence[SteeringSpec | None] | None,
+    strengths: Sequence[float] | None = None,
+    saes: Mapping[str, SAE] | None = None,
+    force: bool = False,
+) -> tuple[list[Edit], int | None]:
+    """The edits, gates first, and how many requests they tell apart (None: one spec for every row)."""
+    specs, values, shared = _per_request(spec, strengths)
+    different = {id(each): each for each in specs if each is not None}
+    loaded: dict[str, SAE] = {}
+    ready = {key: prepare(lm, each, saes, force, loaded) for key, each in different.items()}
+    plans = [[] if each is None else ready[id(each)] for each in specs]
+    compiler = _Compiler(lm, len(specs), shared)
+    # Row by row the order of its own spec holds; rows are disjoint, so within one step the order is free.
+    for step in range(max(map(len, plans), default=0)):
+        lines = {i: plan[step] for i, plan in enumerate(plans) if step < len(plan)}
+        compiler.add({i: (each, each.amount(values[i])) for i, each in lines.items()})
+    return [*compiler.gates.values(), *compiler.edits], None if shared else len(specs)
+
+
+class _Compiler:
+    """Collects the edits of a batch."""
+
+    def __init__(self, lm: LanguageModel, requests: int, shared: bool) -> None:
+        self.gates: dict[tuple[object, ...], Gate] = {}
+        self.edits: list[Edit] = []
+        self._lm, self._requests, self._shared = lm, requests, shared
+
+    def add(self, step: Line) -> None:
+        """One intervention of each request; like ones become one edit."""
+        groups: dict[tuple[object, ...], Line] = {}
+        for request, (each, amount) in step.items():
+            if amount != 0:
+                vector = _added(each)
+                summed = ("sum", each.hookpoint, each.where, each.when, id(each.gate_sae))
+                key = summed if vector is not None else each.key
+                groups.setdefault(key, {})[request] = (each, amount)
+        for group in groups.values():
+            first, _ = next(iter(group.values()))
+            place = Place(first.hookpoint, first.where, self._gate(first))
+            self.edits.append(
+                self._sum(place, group) if _added(first) is not None else self._operation(place, first, group)
+            )
+
+    def _sum(self, place: Place, group: Line) -> Edit:
+        vectors = {request: _added(each) for request, (each, _) in group.items()}
+        width = self._lm.width(place.hookpoint)
+        table = torch.zeros(self._requests, width, device=self._lm.device)
+        for request, (each, amount) in group.items():
+            vector = vectors[request]
+            assert vector is not None
+            table[request] = amount * vector
+            if not bool(table[request].to(self._lm.dtype).isfinite().all()):
+                problem = f"{amount:g} times the tensor is beyond the model's {self._lm.dtype}; lower it"
+                raise bad(f"{each.path}.strength.value", problem)
+        return AddEdit(place, self._table(table, group))
+
+    def _operation(self, place: Place, first: Ready, group: Line) -> Edit:
+        amounts = torch.zeros(self._requests, 1)
+        for request, (_, amount) in group.items():
+            amounts[request] = amount
+        return OperationEdit(place, self._table(amounts, group), _change(first))
+
+    def _table(self, values: Tensor, group: Line) -> RowTable:
+        return RowTable(values.cpu(), [request in group for request in range(self._requests)], self._shared)
+
+    def _gate(self, each: Ready) -> Gate | None:
+        when, sae = each.when, each.gate_sae
+        if when is None or sae is None:
+            return None
+        at = self._lm.hookpoint(when.hookpoint)
+        key = (at, when, id(sae))
+        if key not in self.gates:
+            self.gates[key] = Gate(at, sae, when.latent, when.above, when.scope == "sequence")
+        return self.gates[key]
+
+
+def _added(each: Ready) -> Tensor | None:
+    """The vector that the intervention adds times its strength, where that is all it does."""
+    if each.op == "add":
+        return each.vector
+    sae = each.sae
+    plain = sae is not None and each.keep_error and not each.only_active and not sae.cfg.per_token
+    if each.op != "add_latents" or not plain or sae is None:
+        return None
+    # z' - z is the same for every token, so the encoder need not run.
+    ids, values = _numbers(each, sae)
+    return values @ sae.W_dec[ids].float()
+
+
+def _change(each: Ready) -> Callable[[Tensor, Tensor], Tensor]:
+    """The op with everything but x and the strengths filled in."""
+    operation, vector, sae = OPERATIONS[each.op], each.vector, each.sae
+    if operation.on_direction is not None and vector is not None:
+        on_direction = operation.on_direction
+        return lambda x, strength: on_direction(x, vector, strength)
+    assert sae is not None
+    if operation.on_latents is None:
+        return lambda x, strength: splice(x, sae, strength)
+    on_latents, (ids, values) = operation.on_latents, _numbers(each, sae)
+    return lambda x, strength: edit_latents(
+        x, sae, ids, values, on_latents, strength, each.only_active, each.keep_error
+    )
+
+
+def _numbers(each: Ready, sae: SAE) -> tuple[Tensor, Tensor]:
+    """The latents and what each is given."""
+    device = sae.W_dec.device
+    ids = torch.tensor([latent for latent, _ in each.latents], dtype=torch.long, device=device)
+    return ids, torch.tensor([value for _, value in each.latents], device=device)
+
+
+def _per_request(
+    spec: SteeringSpec | Sequence[SteeringSpec | None] | None, strengths: Sequence[float] | None
+) -> tuple[list[SteeringSpec | None], list[float | None], bool]:
+    """Specs and strengths (None: the spec's own), one per request, or one for all."""
+    values = None if strengths is None else _checked(strengths)
+    if spec is None or isinstance(spec, SteeringSpec):
+        specs = [spec] * (1 if values is None else len(values))
+        return specs, [None] if values is None else [*values], values is None
+    specs = list(spec)
+    for number, each in enumerate(specs):
+        if each is not None and not isinstance(each, SteeringSpec):
+            raise BadSpec(f"specs[{number}]: must be a SteeringSpec or None, got {type(each).__name__}")
+    if not specs:
+        raise BadSpec("specs: must hold one per request, got none")
+    if values is not None and len(values) != len(specs):
+        raise BadSpec(f"strengths: must be one per request, got {len(values)} for {len(specs)} specs")
+    return specs, [None] * len(specs) if values is None else [*values], False
+
+
+def _checked(strengths: Sequence[float]) -> list[float]:
+    if isinstance(strengths, int | float | str):
+        raise BadSpec(
+            f"strengths: must be a list, one per request, got {strengths!r}; use spec.with_strength for one"
+        )
+    found = [float(each) for each in strengths]
+    for number, each in enumerate(found):
+        if not math.isfinite(each):
+            raise bad(f"strengths[{number}]", f"must be finite, got {each}")
+    if not found:
+        raise BadSpec("strengths: must hold one per request, got none")
+    return found

@@ -1,0 +1,131 @@
+"""What each op does to activations: pure functions of tensors. Knows SAEs; no spec, no model, no position.
+
+`strength` multiplies the number that an op is given: the vector of add, the target of set_projection and
+set_latents, what add_latents adds, the factor of scale_latents; for project_out and splice it is the share of
+the way. It is a number or a tensor that broadcasts over x, [batch, 1, 1] for one per row. Whoever applies an
+op leaves rows of strength 0 alone: 0 is off, also where an op would set something to zero.
+
+A new op is a function here and a line in OPERATIONS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from saesteer.saes import SAE
+
+Activations = Float[Tensor, "batch seq d"]
+Strength = float | Float[Tensor, "#batch 1 1"]
+DirectionEdit = Callable[[Tensor, Tensor, Strength], Tensor]
+LatentEdit = Callable[[Tensor, Tensor, Strength], Tensor]
+
+
+def add(x: Activations, v: Float[Tensor, " d"], strength: Strength = 1.0) -> Activations:
+    """x + s v."""
+    return x + _like(strength * v, x)
+
+
+def project_out(x: Activations, v: Float[Tensor, " d"], strength: Strength = 1.0) -> Activations:
+    """x - s (x . u) u, with u the unit vector along v."""
+    u = unit(v)
+    return x - _like(strength * _along(x, u) * u, x)
+
+
+def set_projection(x: Activations, v: Float[Tensor, " d"], strength: Strength = 1.0) -> Activations:
+    """x + (s - x . u) u: afterwards x . u = s."""
+    u = unit(v)
+    return x + _like((strength - _along(x, u)) * u, x)
+
+
+def set_latents(
+    z: Float[Tensor, "... n"], values: Float[Tensor, " n"], strength: Strength = 1.0
+) -> Float[Tensor, "... n"]:
+    """z' = s value."""
+    return (strength * values).expand_as(z)
+
+
+def add_latents(
+    z: Float[Tensor, "... n"], values: Float[Tensor, " n"], strength: Strength = 1.0
+) -> Float[Tensor, "... n"]:
+    """z' = z + s value; it may become negative."""
+    return z + strength * values
+
+
+def scale_latents(
+    z: Float[Tensor, "... n"], values: Float[Tensor, " n"], strength: Strength = 1.0
+) -> Float[Tensor, "... n"]:
+    """z' = s value z."""
+    return strength * values * z
+
+
+def splice(x: Activations, sae: SAE, strength: Strength = 1.0) -> Activations:
+    """x + s (xhat - x); lerp makes 1 the reconstruction itself."""
+    xhat = sae.forward(x)
+    share = torch.as_tensor(strength, dtype=xhat.dtype, device=xhat.device)
+    return _like(torch.lerp(x.to(xhat.dtype), xhat, share), x)
+
+
+def edit_latents(
+    x: Activations,
+    sae: SAE,
+    ids: Int[Tensor, " n"],
+    values: Float[Tensor, " n"],
+    change: LatentEdit,
+    strength: Strength = 1.0,
+    only_active: bool = False,
+    keep_error: bool = True,
+) -> Activations:
+    """x + sigma (z' - z) W_dec over the latents `ids`, or without the error xhat + sigma (z' - z) W_dec.
+
+    The delta form is exact where z' = z: (x - xhat) + xhat is not x in floating point. `only_active`: latents
+    that are 0 at a token stay 0 there.
+    """
+    z = sae.latent(x, ids)
+    changed = change(z, values.to(z), strength)
+    if only_active:
+        changed = torch.where(z > 0, changed, z)
+    delta = (changed - z) @ sae.W_dec[ids] * sae.scale(x)
+    if keep_error:
+        return x + _like(delta, x)
+    return _like(sae.forward(x) + delta, x)
+
+
+def unit(v: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
+    """v at length 1, in at least float32."""
+    v = v if v.dtype == torch.float64 else v.float()
+    return v / v.norm()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What an op needs: a direction, latents of an SAE with a number each, or an SAE alone."""
+
+    needs: Literal["direction", "latents", "sae"]
+    on_direction: DirectionEdit | None = None
+    on_latents: LatentEdit | None = None
+
+
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "add": Operation("direction", on_direction=add),
+    "project_out": Operation("direction", on_direction=project_out),
+    "set_projection": Operation("direction", on_direction=set_projection),
+    "set_latents": Operation("latents", on_latents=set_latents),
+    "add_latents": Operation("latents", on_latents=add_latents),
+    "scale_latents": Operation("latents", on_latents=scale_latents),
+    "splice": Operation("sae"),
+}
+
+
+def _along(x: Activations, u: Float[Tensor, " d"]) -> Float[Tensor, "batch seq 1"]:
+    """x . u, summed in the dtype of u: a sum in bfloat16 would keep two digits."""
+    return (x.to(u.dtype) @ u).unsqueeze(-1)
+
+
+def _like(value: Tensor, x: Tensor) -> Tensor:
+    return value.to(x.dtype)

@@ -1,0 +1,86 @@
+"""saesteer find."""
+
+import json
+
+import pytest
+
+from saesteer.cli.find import by_words
+from saesteer.concepts import Ranking
+from saesteer.errors import InputError
+
+POSITIVE = ["The bride kissed the groom.", "Anna wore a veil.", "The groom lost the ring.", "A bride smiled."]
+NEGATIVE = ["The ship crossed the sea.", "A sailor saw a wave.", "The boat was old.", "Rain fell all night."]
+
+
+@pytest.fixture
+def sides(tmp_path):
+    files = [tmp_path / "bride.txt", tmp_path / "other.txt"]
+    for file, texts in zip(files, (POSITIVE, NEGATIVE), strict=True):
+        file.write_text("\n".join(texts), encoding="utf-8")
+    return files
+
+
+def test_a_concept_ranks_every_latent_and_shows_evidence(run, place):
+    said = run("find", "world/wedding", "-m", place.model, "--sae", place.sae, "--top", 3, "--evidence", 2)
+    assert (said.code, said.err) == (0, "")
+    assert "world/wedding: 64 positive and 64 negative texts" in said.out
+    assert said.out.count("\nLatent ") == 2
+    assert "promotes" in said.out and "[" in said.out
+
+
+def test_json_holds_the_same_and_save_holds_all(run, place, sides, tmp_path):
+    saved = tmp_path / "ranking.parquet"
+    files = ("--positive", sides[0], "--negative", sides[1])
+    said = run("find", *files, "-m", place.model, "--sae", place.sae, "--top", 3, "--json", "--save", saved)
+    assert (said.code, said.err) == (0, "")
+    record = json.loads(said.out)
+    ranking = Ranking.load(saved)
+    assert [each["latent"] for each in record["latents"]] == [row.latent for row in ranking.rows[:3]]
+    assert record["latents"][0]["auroc"] == ranking.best.auroc
+    assert record["latents"][0]["evidence"]["contexts"]
+    assert record["summary"]["texts"] == [4, 4] and record["provenance"]["concept"] == "bride"
+    assert record["saved"] == str(saved) and len(ranking.rows) == 64
+
+
+def test_level_and_words(run, place, tmp_path):
+    texts = tmp_path / "all.txt"
+    texts.write_text("\n".join(POSITIVE + NEGATIVE), encoding="utf-8")
+    common = ("-m", place.model, "--sae", place.sae, "--json", "--level", "token", "--evidence", 0)
+    said = run("find", "--words", "bride, GROOM", "--texts", texts, *common)
+    assert (said.code, said.err) == (0, "")
+    record = json.loads(said.out)
+    assert record["summary"]["level"] == "token" and record["summary"]["texts"] == [3, 5]
+    assert record["latents"][0]["evidence"] is None
+
+
+def test_words_are_whole_words_in_any_case():
+    concept = by_words("sea,ring", ["The Sea rose.", "A search began.", "Her ring, lost.", "It rings.", "The Sea rose."])
+    assert concept.positive == ("The Sea rose.", "Her ring, lost.")
+    assert concept.negative == ("A search began.", "It rings.")
+
+
+@pytest.mark.parametrize("words", ["", " , ", "nothing", "the"])
+def test_words_that_make_no_contrast(words):
+    with pytest.raises(InputError):
+        by_words(words, ["The sea rose.", "The ring shone."])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        [],
+        ["world/sea", "--words", "sea"],
+        ["world/sea", "--positive", "x.txt"],
+        ["--positive", "x.txt"],
+        ["world/sea", "--texts", "x.txt"],
+        ["--words", "sea", "--model", "other"],
+    ],
+)
+def test_options_that_contradict_each_other(run, line):
+    said = run("find", *line)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+
+
+def test_a_level_that_there_is_not(run, place):
+    said = run("find", "world/sea", "-m", place.model, "--sae", place.sae, "--level", "word")
+    assert said.code == 2 and "level is one of text, token, got 'word'" in said.err

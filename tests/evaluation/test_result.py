@@ -1,0 +1,54 @@
+"""Saved results come back as they were, and only as they were."""
+
+import pandas as pd
+import pytest
+
+from saesteer.errors import CorruptFile, InputError
+from saesteer.evaluation import SweepResult, join
+
+JUDGED = {f"p{i}": [(0.5, 1.0), (0.0, 0.5), (None, None)] for i in range(4)}
+
+
+def test_a_saved_result_is_the_same(make_rows, tmp_path):
+    rows = make_rows(JUDGED, variant="ü </script>", text="line\none, \u201ctwo\u201d") + make_rows(
+        JUDGED, strength=0.3, lenient=None, sentences=None, nll=None, tokens=0
+    )
+    found = SweepResult(tuple(rows), {"seed": 3, "arms": (1, 2)})
+    loaded = SweepResult.load(found.save(tmp_path / "r"))
+    assert loaded == found and loaded.folder == tmp_path / "r"
+
+
+def test_columns_of_nothing_keep_their_types(make_rows, tmp_path):
+    found = SweepResult(tuple(make_rows({"a": [(None, None)], "b": [(None, None)]}, nll=None)), {})
+    frame = SweepResult.load(found.save(tmp_path)).to_pandas()
+    assert frame["behaviour"].dtype == float and frame["nll"].dtype == float
+    assert isinstance(frame, pd.DataFrame) and list(frame["error"]) == ["no answer"] * 2
+
+
+def test_changed_rows_are_refused(make_rows, tmp_path):
+    SweepResult(tuple(make_rows(JUDGED)), {}).save(tmp_path / "a")
+    SweepResult(tuple(make_rows(JUDGED, strength=1.0)), {}).save(tmp_path / "b")
+    (tmp_path / "b" / "rows.parquet").replace(tmp_path / "a" / "rows.parquet")
+    with pytest.raises(CorruptFile, match="changed"):
+        SweepResult.load(tmp_path / "a")
+
+
+def test_a_prompt_in_both_halves_is_refused(make_rows):
+    rows = make_rows(JUDGED)
+    moved = make_rows(JUDGED, half="test")
+    with pytest.raises(InputError, match="both halves"):
+        SweepResult((*rows, *moved), {})
+
+
+def test_join_refuses_a_sample_twice(make_rows):
+    one, other = SweepResult(tuple(make_rows(JUDGED)), {}), SweepResult(tuple(make_rows(JUDGED, 0.5)), {})
+    assert len(join([one, other]).rows) == 24
+    with pytest.raises(InputError, match="12 samples stand twice"):
+        join([one, one])
+
+
+def test_where_keeps_what_equals(make_rows):
+    found = SweepResult((*make_rows(JUDGED), *make_rows(JUDGED, 0.5)), {})
+    assert {row.strength for row in found.where(strength=0.5).rows} == {0.5}
+    assert len(found.where(strength=0.5, half="test").rows) == 6
+    assert [each.strength for each in found.settings] == [0.0, 0.5]

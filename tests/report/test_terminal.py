@@ -1,0 +1,45 @@
+"""The terminal's table: the same figures, and texts that cannot command the terminal."""
+
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from saesteer.report import print_summary
+
+
+def printed(report, width=160) -> str:
+    out = io.StringIO()
+    print_summary(report, Console(file=out, width=width, color_system=None))
+    return out.getvalue()
+
+
+def test_every_concept_has_its_figures(report):
+    text = printed(report)
+    for concept in report.concepts:
+        line = next(line for line in text.splitlines() if line.strip().startswith(concept.name))
+        assert f"{concept.base.behaviour.estimate:.2f}" in line
+        for method in concept.methods:
+            assert f"{method.outcome.figures.behaviour.estimate:.2f}" in line
+
+
+def test_lost_coherence_and_nothing_chosen_are_marked(report):
+    concept = report.concepts[0]
+    prompting, diffmean, *others = concept.methods
+    figures = diffmean.outcome.figures
+    broken = replace(figures, coherence=replace(figures.coherence, estimate=0.5))
+    methods = (
+        replace(prompting, outcome=None), replace(diffmean, outcome=replace(diffmean.outcome, figures=broken)), *others
+    )  # fmt: skip
+    line = printed(replace(report, concepts=(replace(concept, methods=methods),))).splitlines()[2]
+    assert " !" in line and "–" in line  # noqa: RUF001
+
+
+def test_markup_and_escapes_in_names_are_shown_as_they_are(report):
+    concept = replace(report.concepts[0], name="[bold red]x[/] \x1b[31m")
+    text = printed(replace(report, concepts=(concept,), title="[link=x]t"))
+    assert "[bold red]x[/]" in text and "[link=x]t" in text and "\x1b" not in text
+
+
+def test_it_fits_a_narrow_terminal(report):
+    assert max(map(len, printed(report, 80).splitlines())) <= 80

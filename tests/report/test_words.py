@@ -1,0 +1,36 @@
+"""Numbers and texts as people read them."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from saesteer.report.words import bare_token, number, signed, times, token, visible
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.314, "0.31"), (-0.314, "−0.31"), (-0.001, "0.00"), (None, "–"), (math.inf, "∞"), (0.0, "0.00")],  # noqa: RUF001
+)
+def test_numbers(value, shown):
+    assert number(value) == shown
+
+
+def test_signs_and_multiples():
+    assert (signed(0.2), signed(-0.2), signed(-0.001), signed(0)) == ("+0.20", "−0.20", "+0.00", "+0.00")  # noqa: RUF001
+    assert (times(6.24), times(61.7), times(math.inf)) == ("6.2×", "62×", "∞×")  # noqa: RUF001
+
+
+def test_tokens_show_their_white_space():
+    assert token("\n a\tb") == "↵ a⇥b"
+    assert (bare_token(" sea"), bare_token("sea"), bare_token("")) == ("·sea", "sea", "∅")
+
+
+@given(st.text(st.characters(), max_size=30))
+def test_visible_text_can_be_written_and_changes_nothing_else(text):
+    shown = visible(text)
+    shown.encode("utf-8")
+    assert len(shown) == len(text)
+    assert all(a == b or b == "\ufffd" for a, b in zip(text, shown, strict=True))
+    assert not any(character < " " and character not in "\t\n" for character in shown)

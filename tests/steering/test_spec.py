@@ -1,0 +1,363 @@
+"""The spec is validated early, names the field it fails at, and survives a file."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+
+import pytest
+import torch
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from saesteer.errors import BadSpec, CorruptFile, InputError
+from saesteer.steering import (
+    OPERATIONS,
+    Intervention,
+    ModelRef,
+    SAERef,
+    SteeringSpec,
+    Strength,
+    TensorRef,
+    When,
+    Where,
+    load_spec,
+)
+from tests.steering import tiny
+
+FULL = SteeringSpec(
+    (
+        Intervention("layers.1", "add", tensor="v", strength=Strength(0.4, "residual_norm", resolved=17.6)),
+        Intervention("layers.2", "project_out", tensor="w", where=Where((0, 8), skip=())),
+        Intervention("layers.1", "set_latents", sae="s", latents=((3, 4.0), (7, -0.5)), only_active=True),
+        Intervention("layers.1", "splice", sae="s", when=When("s", "layers.0", 7, 2.5, "sequence")),
+        Intervention(
+            "layers.2", "add_latents", sae="s", latents=((1, 0.5),), unit="latent_max", keep_error=False
+        ),
+    ),
+    tensors={"v": TensorRef.of(tiny.vector()), "w": TensorRef(sae="s", latents=((3, 1.0), (7, -0.5)))},
+    saes={"s": SAERef("world/layers.3", "ab" * 32)},
+    model=ModelRef("world", None, "cd" * 16),
+    provenance={"method": "by hand", "texts": [3, 4]},
+)
+
+
+def record(**changes):
+    """A small spec as a file has it, with one intervention changed."""
+    each = {"hookpoint": "layers.1", "op": "add", "tensor": "w", **changes}
+    return {
+        "version": 1,
+        "saes": {"s": {"source": "world/layers.3"}},
+        "tensors": {"w": {"sae": "s", "latents": [[3, 1.0]]}},
+        "interventions": [each],
+    }
+
+
+# Round trips
+
+
+@pytest.mark.parametrize("ending", ["yaml", "yml", "json", "YAML"])
+def test_a_file_gives_the_spec_back(tmp_path, ending):
+    path = tmp_path / f"my spec.{ending}"
+    saved = FULL.save(path)
+    found = load_spec(path)
+    assert found == FULL == saved and found.fingerprint() == FULL.fingerprint()
+    assert torch.equal(found.tensors["v"].value, tiny.vector())
+    assert found.to_dict() == saved.to_dict()
+    assert found.save(tmp_path / "again.json") == found
+
+
+def test_the_file_is_the_format_of_the_map(tmp_path):
+    FULL.save(tmp_path / "a.yaml")
+    found = yaml.safe_load((tmp_path / "a.yaml").read_text())
+    assert list(found) == ["version", "model", "saes", "tensors", "interventions", "provenance"]
+    assert found["tensors"]["w"] == {"sae": "s", "latents": [[3, 1.0], [7, -0.5]]}
+    assert found["interventions"][0]["strength"] == {"value": 0.4, "unit": "residual_norm", "resolved": 17.6}
+    assert found["interventions"][1]["where"] == {"positions": [0, 8], "skip": []}
+    assert (tmp_path / found["tensors"]["v"]["file"]).is_file()
+
+
+@st.composite
+def specs(draw):
+    finite = st.floats(-1e6, 1e6, allow_nan=False)
+    pairs = st.lists(st.tuples(st.integers(0, 99), finite), min_size=1, max_size=4, unique_by=lambda p: p[0])
+    windows = st.tuples(st.integers(0, 9), st.integers(1, 9)).map(lambda w: (w[0], w[0] + w[1]))
+    places = st.builds(
+        Where,
+        positions=st.sampled_from(["all", "prompt", "generated", "last", "first"]) | windows,
+        skip=st.sets(st.sampled_from(["bos", "special"])).map(tuple),
+    ) | st.builds(Where, token_ids=st.lists(st.integers(0, 99), min_size=1).map(tuple))
+    gates = st.none() | st.builds(
+        When,
+        st.just("s"),
+        st.just("layers.0"),
+        st.integers(0, 9),
+        finite,
+        st.sampled_from(["token", "sequence"]),
+    )
+    found = []
+    for op in draw(st.lists(st.sampled_from(list(OPERATIONS)), min_size=1, max_size=4)):
+        needs = OPERATIONS[op].needs
+        fields = {
+            "direction": {"tensor": "v"},
+            "latents": {"sae": "s", "latents": draw(pairs), "keep_error": draw(st.booleans())},
+            "sae": {"sae": "s"},
+        }[needs]
+        unit = draw(st.sampled_from(["raw", "residual_norm"])) if needs == "direction" else "raw"
+        strength = Strength(draw(finite), unit)
+        found.append(
+            Intervention("layers.1", op, strength=strength, where=draw(places), when=draw(gates), **fields)
+        )
+    v = TensorRef.of(tiny.vector(draw(st.integers(0, 9))))
+    return SteeringSpec(tuple(found), {"v": v}, {"s": SAERef("world/layers.3")})
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(spec=specs(), ending=st.sampled_from(["yaml", "json"]))
+def test_any_spec_survives_a_file(tmp_path, spec, ending):
+    spec.save(tmp_path / f"a.{ending}")
+    assert load_spec(tmp_path / f"a.{ending}") == spec
+
+
+def test_plain_values_need_the_tensors_beside_them():
+    values = json.loads(json.dumps(FULL.to_dict()))
+    assert SteeringSpec.from_dict(values, tensors=FULL.tensor_values()) == FULL
+    with pytest.raises(BadSpec, match=r"^tensors.v.file: is missing, and no tensor with this sha256"):
+        SteeringSpec.from_dict(values)
+
+
+def test_specs_are_values():
+    same = SteeringSpec.from_dict(FULL.to_dict(), tensors=FULL.tensor_values())
+    assert same == FULL and hash(same) == hash(FULL) and len({same, FULL}) == 1
+    assert copy.deepcopy(FULL) == FULL and pickle.loads(pickle.dumps(FULL)) == FULL
+    assert tiny.direction(seed=1) != tiny.direction(seed=2)
+
+
+def test_a_spec_keeps_its_own_tensor():
+    v = tiny.vector()
+    ref = TensorRef.of(v)
+    v.zero_()
+    assert ref.value.any() and ref == TensorRef.of(tiny.vector())
+
+
+def test_the_fingerprint_is_of_the_meaning(tmp_path):
+    spec = tiny.direction()
+    noted = SteeringSpec(spec.interventions, spec.tensors, provenance={"who": "me"})
+    assert spec.save(tmp_path / "a.yaml").fingerprint() == spec.fingerprint() == noted.fingerprint()
+    assert spec.with_strength(3.0).fingerprint() != spec.fingerprint()
+    assert tiny.direction(seed=1).fingerprint() != spec.fingerprint()
+
+
+def test_with_strength_changes_every_intervention():
+    both = tiny.join(tiny.direction(), tiny.latents())
+    assert [each.strength.value for each in both.with_strength(0.7).interventions] == [0.7, 0.7]
+    assert FULL.interventions[0].with_strength(0.2).strength.resolved == pytest.approx(8.8)
+    with pytest.raises(BadSpec, match=r"^interventions\[0\].strength.value: must be finite, got nan"):
+        both.with_strength(float("nan"))
+    with pytest.raises(BadSpec, match=r"^interventions\[1\].strength.unit: must be raw for op 'set_latents'"):
+        both.with_strength(0.2, "residual_norm")
+
+
+# Files that are not right
+
+
+def test_a_changed_tensor_is_found(tmp_path):
+    saved = FULL.save(tmp_path / "a.yaml")
+    tensor = tmp_path / saved.tensors["v"].file
+    data = bytearray(tensor.read_bytes())
+    data[-1] ^= 1
+    tensor.write_bytes(bytes(data))
+    with pytest.raises(CorruptFile, match=r"has the hash .* but the spec says"):
+        load_spec(tmp_path / "a.yaml")
+    tensor.unlink()
+    with pytest.raises(InputError, match=r"there is no file .*; a spec's tensors lie beside it"):
+        load_spec(tmp_path / "a.yaml")
+
+
+def _with_tensor(tmp_path, **fields):
+    FULL.save(tmp_path / "a.json")
+    values = json.loads((tmp_path / "a.json").read_text())
+    values["tensors"]["v"] = fields
+    (tmp_path / "b.json").write_text(json.dumps(values))
+    return tmp_path / "b.json"
+
+
+@pytest.mark.parametrize("file", ["../outside.safetensors", "/etc/passwd", "inner/../../outside.safetensors"])
+def test_tensors_lie_inside_the_folder(tmp_path, file):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "outside.safetensors").write_bytes(b"secret")
+    with pytest.raises(InputError, match="leads out of"):
+        load_spec(_with_tensor(tmp_path / "in", file=file))
+
+
+def test_a_link_out_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "outside.safetensors").write_bytes(b"secret")
+    (tmp_path / "in" / "link").symlink_to(tmp_path / "outside.safetensors")
+    with pytest.raises(InputError, match="leads out of"):
+        load_spec(_with_tensor(tmp_path / "in", file="link"))
+
+
+def test_a_tensor_without_a_hash_is_taken_as_it_is(tmp_path):
+    file = FULL.save(tmp_path / "a.json").tensors["v"].file
+    assert load_spec(_with_tensor(tmp_path, file=file)) == FULL
+
+
+def test_a_file_that_is_no_tensor(tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(CorruptFile, match="not a whole safetensors file"):
+        load_spec(_with_tensor(tmp_path, file="bad.safetensors"))
+
+
+def test_saving_over_a_spec_leaves_the_older_tensors_be(tmp_path):
+    first = tiny.direction(seed=1).save(tmp_path / "a.yaml")
+    old = (tmp_path / "a.yaml").read_text()
+    tiny.direction(seed=2).save(tmp_path / "a.yaml")
+    (tmp_path / "older.yaml").write_text(old)
+    assert load_spec(tmp_path / "older.yaml") == first
+    assert load_spec(tmp_path / "a.yaml") == tiny.direction(seed=2)
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("interventions: [", InputError),
+        ("", BadSpec),
+        ("- a list", BadSpec),
+        ("!!python/object/apply:os.system ['echo owned > owned']", InputError),
+    ],
+)
+def test_files_that_are_no_spec(tmp_path, text, error, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text(text)
+    with pytest.raises(error):
+        load_spec(tmp_path / "a.yaml")
+    assert not (tmp_path / "owned").exists()
+
+
+def test_other_endings_are_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(BadSpec, match=r"is a .yaml or .json file, got 'a.txt'"):
+        FULL.save(tmp_path / "a.txt")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="there is no file"):
+        load_spec(tmp_path / "none.yaml")
+
+
+# Fields that are not right
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"strength": {"value": float("nan")}}, r"strength.value: must be finite, got nan"),
+        ({"strength": {"valu": 1.0}}, r"strength.valu: unknown key 'valu'; did you mean 'value'"),
+        ({"strength": 0.4}, r"strength: must be a mapping, got 0.4"),
+        ({"strenght": {"value": 1.0}}, r"strenght: unknown key 'strenght'; did you mean 'strength'"),
+        ({"where": {"skip": ["boss"]}}, r"where.skip\[0\]: unknown value 'boss'; did you mean 'bos'"),
+        ({"where": {"positions": [4, 2]}}, r"where.positions: must be \[a, b\] with a < b"),
+        ({"when": {"sae": "s", "hookpoint": "layers.1"}}, r"when.latent: is missing"),
+        ({"when": {"sae": "t", "hookpoint": "layers.1", "latent": 3}}, r"when.sae: unknown name 't'"),
+        ({"op": "ad"}, r"op: unknown value 'ad'; did you mean 'add'"),
+        ({"op": "rotate"}, r"op: unknown value 'rotate'; .*known: add, add_latents"),
+        ({"op": "low_rank"}, r"op: unknown value 'low_rank'"),
+        ({"op": "reweight_latents"}, r"op: unknown value 'reweight_latents'"),
+        ({"tensor": "v"}, r"tensor: unknown name 'v'; known: w"),
+        ({"tensor": None}, r"tensor: is missing, and op 'add' needs one"),
+        ({"head": 3}, r"head: must be null, for nothing uses it yet, got 3"),
+        ({"sae": "s"}, r"sae: must be left out, for op 'add' takes none, got 's'"),
+        ({"keep_error": False}, r"keep_error: must be left out, for op 'add'"),
+        ({"only_active": True}, r"only_active: must be left out, for op 'add' sets no latents"),
+        ({"only_active": 1}, r"only_active: must be true or false, got 1"),
+        ({"normalize": "yes"}, r"normalize: must be true or false, got 'yes'"),
+        ({"op": "project_out", "normalize": False}, r"normalize: must be true for op 'project_out'"),
+        ({"hookpoint": ""}, r"hookpoint: must be text, got ''"),
+        ({"hookpoint": 3}, r"hookpoint: must be text, got 3"),
+        (
+            {"tensor": None, "op": "splice", "sae": "s", "keep_error": True},
+            r"keep_error: must be false for op 'spl",
+        ),
+        ({"tensor": None, "op": "splice"}, r"sae: is missing, and op 'splice' needs it"),
+        (
+            {"tensor": None, "op": "set_latents", "sae": "s"},
+            r"latents: is missing, and op 'set_latents' needs it",
+        ),
+        (
+            {"tensor": None, "op": "set_latents", "sae": "s", "latents": [[3, 1.0], [3, 2.0]]},
+            r"latents: must name different latents",
+        ),
+        (
+            {"tensor": None, "op": "set_latents", "sae": "s", "latents": [[3]]},
+            r"latents\[0\]: must be \[latent, num",
+        ),
+        (
+            {"tensor": None, "op": "set_latents", "sae": "s", "latents": [[3, float("inf")]]},
+            r"latents\[0\]\[1\]: must be finite, got inf",
+        ),
+        (
+            {"tensor": None, "op": "scale_latents", "sae": "s", "latents": [[3, 2.0]], "unit": "latent_max"},
+            r"unit: must be raw for op 'scale_latents'",
+        ),
+        (
+            {"tensor": None, "op": "set_latents", "sae": "x", "latents": [[3, 1.0]]},
+            r"sae: unknown name 'x'; known: s",
+        ),
+    ],
+)
+def test_errors_name_the_field(changes, message):
+    SteeringSpec.from_dict(record())
+    with pytest.raises(BadSpec, match=rf"^interventions\[0\].{message}"):
+        SteeringSpec.from_dict(record(**changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"version": 2}, "version: must be 1, got 2"),
+        ({"version": True}, "version: must be 1, got True"),
+        (
+            {"model": {"fingerprnt": "x"}},
+            "model.fingerprnt: unknown key 'fingerprnt'; did you mean 'fingerprint'",
+        ),
+        ({"model": {"id": 3}}, "model.id: must be text, got 3"),
+        ({"saes": {"s": {"sourc": "x"}}}, "saes.s.sourc: unknown key 'sourc'; did you mean 'source'"),
+        ({"saes": {"../s": {}}}, "saes.../s: must be a name of letters"),
+        ({"saes": {}}, "tensors.w.sae: unknown name 's'"),
+        ({"tensors": {"w": {"sae": "s"}}}, "tensors.w.latents: sae and latents go together"),
+        ({"tensors": {"w": {}}}, "tensors.w.file: is missing"),
+        ({"tensors": {"w": {"file": "a.safetensors"}}}, "tensors.w.file: .* lies beside a spec on disk"),
+        ({"tensors": {"a/b": {"sae": "s", "latents": [[3, 1]]}}}, "tensors.a/b: must be a name of letters"),
+        ({"tensors": [1]}, r"tensors: must be a mapping, got \[1\]"),
+        ({"interventions": []}, "interventions: must hold at least one"),
+        ({"interventions": {"op": "add"}}, "interventions: must be a list"),
+        ({"interventions": ["add"]}, r"interventions\[0\]: must be a mapping, got 'add'"),
+        ({"provenance": {"x": float("nan")}}, "provenance: JSON holds no nan"),
+        ({"intervention": []}, "intervention: unknown key 'intervention'; did you mean 'interventions'"),
+    ],
+)
+def test_errors_of_the_whole_name_the_field_too(changes, message):
+    with pytest.raises(BadSpec, match=f"^{message}"):
+        SteeringSpec.from_dict({**record(), **changes})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (torch.zeros(4), "value: must have a direction"),
+        (torch.tensor([1.0, float("nan")]), "value: must be finite"),
+        (torch.ones(2, 2), r"value: must be a vector of floats, got torch.float32 \[2, 2\]"),
+        (torch.ones(3, dtype=torch.long), "value: must be a vector of floats"),
+        ([1.0], "value: must be a vector of floats, got list"),
+    ],
+)
+def test_bad_tensors(value, message):
+    with pytest.raises(BadSpec, match=f"^{message}"):
+        TensorRef.of(value)
+
+
+def test_parts_of_another_kind_are_refused():
+    with pytest.raises(BadSpec, match=r"^strength: must be a Strength, got 0.4"):
+        Intervention("layers.1", "add", tensor="v", strength=0.4)
+    with pytest.raises(BadSpec, match=r"^where: must be a Where, got 'all'"):
+        Intervention("layers.1", "add", tensor="v", where="all")

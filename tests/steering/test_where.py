@@ -1,0 +1,130 @@
+"""Positions: chosen by content, phase, window and token; skipped as asked."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from saesteer.errors import BadSpec
+from saesteer.model.positions import Positions, SpecialTokens, locate
+from saesteer.steering import When, Where
+
+SPECIAL = SpecialTokens(frozenset({0, 1, 2}), bos=1, bos_only=True)
+# Left padding; [eos] (2) in the middle of the second row; no BOS in the third.
+IDS = torch.tensor([[0, 0, 1, 5, 6, 7], [1, 5, 2, 7, 5, 9], [0, 0, 0, 0, 5, 6]])
+MASK = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1]]).bool()
+
+
+def at(start: int = 0) -> Positions:
+    return locate(IDS[:, start:], MASK, start, SPECIAL)
+
+
+def chosen(where: Where, positions: Positions | None = None) -> list[str]:
+    found = where.select(positions or at())
+    return ["".join("x" if each else "." for each in row) for row in found.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (Where(), ["...xxx", ".x.xxx", "....xx"]),
+        (Where(skip=()), ["..xxxx", "xxxxxx", "....xx"]),
+        (Where(skip=("bos",)), ["...xxx", ".xxxxx", "....xx"]),
+        (Where(skip=("special",)), ["..xxxx", "xx.xxx", "....xx"]),
+        (Where("prompt"), ["...xxx", ".x.xxx", "....xx"]),
+        (Where("last"), [".....x", ".....x", ".....x"]),
+        (Where("generated"), [".....x", ".....x", ".....x"]),
+        (Where("first"), ["...x..", ".x....", "....x."]),
+        (Where("first", skip=()), ["..x...", "x.....", "....x."]),
+        (Where((0, 2)), ["...x..", ".x....", "....xx"]),
+        (Where((0, 2), skip=()), ["..xx..", "xx....", "....xx"]),
+        (Where((1, 3)), ["...xx.", ".x....", ".....x"]),
+        (Where((3, 99)), [".....x", "...xxx", "......"]),
+        (Where(token_ids=(5, 9)), ["...x..", ".x..xx", "....x."]),
+        (Where(token_ids=(0, 1), skip=()), ["..x...", "x.....", "......"]),
+    ],
+)
+def test_positions_of_a_prompt(where, expected):
+    assert chosen(where) == expected
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"),
+    [
+        (Where(), ["xx", "xx", "xx"]),
+        (Where("prompt"), ["..", "..", ".."]),
+        (Where("generated"), ["xx", "xx", "xx"]),
+        (Where("last"), [".x", ".x", ".x"]),
+        (Where((3, 5)), [".x", "x.", ".."]),
+        (Where(token_ids=(5,)), ["..", "x.", "x."]),
+    ],
+)
+def test_positions_after_a_cache(where, expected):
+    assert chosen(where, at(4)) == expected
+
+
+def test_first_is_in_the_chunk_that_begins_the_row():
+    assert chosen(Where("first"), locate(IDS[:2, 4:], MASK[:2], 4, SPECIAL)) == ["..", ".."]
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        Where(),
+        Where("first", skip=()),
+        Where((2, 9)),
+        Where(token_ids=(7, 5)),
+        Where("last", skip=("special",)),
+    ],
+)
+def test_records_come_back(where):
+    assert Where.from_dict(where.to_dict()) == where
+
+
+def test_lists_from_a_file_become_tuples():
+    assert Where.from_dict({"positions": [0, 8], "skip": ["special", "bos"]}) == Where((0, 8))
+    assert Where.from_dict({"positions": {"token_ids": [9, 5, 5]}}) == Where(token_ids=(5, 9))
+    assert Where.from_dict({}) == Where()
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"positions": "al"}, "positions: unknown value 'al'; did you mean 'all'"),
+        ({"positions": [3, 3]}, r"positions: must be \[a, b\] with a < b .*got \[3, 3\]"),
+        ({"positions": [-1, 3]}, r"positions\[0\]: must be a whole number of 0 or more, got -1"),
+        ({"positions": [1, 2, 3]}, r"positions: must be one of .* or \[a, b\], got \[1, 2, 3\]"),
+        ({"positions": None}, "positions: must be a list, got None"),
+        (
+            {"positions": {"token_id": [1]}},
+            "positions.token_id: unknown key 'token_id'; did you mean 'token_ids'",
+        ),
+        ({"positions": {"token_ids": []}}, "positions.token_ids: must be token ids"),
+        ({"positions": {"token_ids": 5}}, "positions.token_ids: must be a list, got 5"),
+        ({"positions": {"token_ids": [True]}}, r"positions.token_ids\[0\]: must be a whole number"),
+        ({"skip": ["boss"]}, r"skip\[0\]: unknown value 'boss'; did you mean 'bos'"),
+        ({"skip": "bos"}, "skip: must be a list, got 'bos'"),
+        ({"position": "all"}, "position: unknown key 'position'; did you mean 'positions'"),
+    ],
+)
+def test_bad_places(record, message):
+    with pytest.raises(BadSpec, match=f"^{message}"):
+        Where.from_dict(record)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"above": float("nan")}, "above: must be finite, got nan"),
+        ({"latent": -1}, "latent: must be a whole number"),
+        ({"scope": "text"}, "scope: unknown value 'text'"),
+        ({"scop": "token"}, "scop: unknown key 'scop'; did you mean 'scope'"),
+    ],
+)
+def test_bad_gates(change, message):
+    record = {"sae": "s", "hookpoint": "layers.1", "latent": 7}
+    assert When.from_dict(record).to_dict() == {**record, "above": 0.0, "scope": "token"}
+    with pytest.raises(BadSpec, match=f"^{message}"):
+        When.from_dict({**record, **change})
+    with pytest.raises(BadSpec, match=r"^latent: is missing"):
+        When.from_dict({"sae": "s", "hookpoint": "layers.1"})

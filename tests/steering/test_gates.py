@@ -52,7 +52,7 @@ def test_sequence_scope_stays_on(lm, sae, side):
 @pytest.mark.parametrize("n", [1, 3])
 def test_generation_is_gated_like_the_whole_text(lm, sae, scope, n):
     """Samples of one prompt are computed once for the prompt and apart from there."""
-    spec = gated(scope, above=0.8)
+    spec = gated(scope, above=2.0)  # one row fires only in what it generates
     with steer(lm, spec, saes={"s": sae}):
         made = lm.generate(TEXTS, n=n, max_new_tokens=8, temperature=0, stop=False)
     prompts = lm._prompt_ids(TEXTS)

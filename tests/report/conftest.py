@@ -50,7 +50,8 @@ def made_rows(
             rows.append(
                 Row(
                     concept=concept, method=method, variant=variant, strength=strength,
-                    prefix=variant if "{prompt}" in variant else "{prompt}", prompt_id=prompt_id(prompt), sample=sample,
+                    prefix=variant if "{prompt}" in variant else "{prompt}", prompt_id=prompt_id(prompt),
+                    sample=sample,
                     half=halves[prompt], prompt=prompt, text=text, behaviour=topical / 5, coherence=well / 5,
                     lenient=min(1.0, topical / 5 + 0.05), sentences=5, well_formed=well, expressing=topical,
                     nll=1.0 + 0.5 * strength, tokens=40, detail="{}", error=None,

@@ -21,7 +21,7 @@ def base() -> SweepResult:
 def swept() -> SweepResult:
     rows = [
         row
-        for variant, peak in (("latent 1", 0.5), ("latent 2", 0.2))
+        for variant, peak in (("latent 1", 1.2), ("latent 2", 0.3))
         for strength, coherence in ((0.2, 0.95), (0.4, 0.88), (0.6, 0.4))
         for row in made_rows("sea", "sae", peak * strength, coherence, strength=strength, variant=variant)
     ]
@@ -39,7 +39,7 @@ def test_the_outcome_is_the_measured_one(swept, base):
     setting = choose(swept).setting
     assert setting is not None and setting.variant == "latent 1"
     assert result.outcome == measure(swept, setting, base)
-    assert result.setting == "latent 1, 0.4 residual norm"
+    assert result.setting == "latent 1, 0.4 residual norms"
 
 
 def test_the_curve_is_the_chosen_variants_on_the_selection_half(swept, base):

@@ -39,7 +39,9 @@ class Page(HTMLParser):
         self.text.append(data)
 
 
-HOSTILE = ' </script><script>alert(1)</script><b onclick="x">&amp;{{ 7*7 }} \x1b[31m\x00 \u202e\ud800 </style><style>'
+HOSTILE = (
+    ' </script><script>alert(1)</script><b onclick="x">&amp;{{ 7*7 }} \x1b[31m\x00 \u202e\ud800 </style>'
+)
 
 
 @pytest.fixture(scope="session")
@@ -119,7 +121,7 @@ def test_figures_are_those_of_the_record(html, report):
     outcome = report.concepts[0].method("diffmean").outcome
     shown = f">{outcome.figures.behaviour.estimate:.2f}</a> <small>{outcome.figures.behaviour.low:.2f} to "
     assert shown in html
-    assert f">{outcome.ratio.estimate:.1f}×</a>" in html
+    assert f">{outcome.ratio.estimate:.1f}×</a>" in html  # noqa: RUF001
 
 
 def test_every_plot_has_words_and_a_table(html):

@@ -28,9 +28,8 @@ def test_lost_coherence_and_nothing_chosen_are_marked(report):
     prompting, diffmean, *others = concept.methods
     figures = diffmean.outcome.figures
     broken = replace(figures, coherence=replace(figures.coherence, estimate=0.5))
-    methods = (
-        replace(prompting, outcome=None), replace(diffmean, outcome=replace(diffmean.outcome, figures=broken)), *others
-    )  # fmt: skip
+    diffmean = replace(diffmean, outcome=replace(diffmean.outcome, figures=broken))
+    methods = (replace(prompting, outcome=None), diffmean, *others)
     line = printed(replace(report, concepts=(replace(concept, methods=methods),))).splitlines()[2]
     assert " !" in line and "–" in line  # noqa: RUF001
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from saesteer.evaluation import BARE, SweepResult, choose, figures
 from saesteer.evaluation import report as measure
 from saesteer.evaluation.rows import Row, Setting
+from saesteer.report import words
 from saesteer.report.records import MethodResult, Pair, Point, Role
 
 SHOWN = 3
@@ -49,7 +50,7 @@ def name_of(setting: Setting, role: Role, unit: str) -> str:
     """A setting as people read it."""
     if role == "prompting":
         return setting.variant
-    strength = f"{setting.strength:g} {unit.replace('_', ' ')}".rstrip()
+    strength = f"{setting.strength:g} {words.unit(unit)}".rstrip()
     return f"{setting.variant}, {strength}" if setting.variant else strength
 
 

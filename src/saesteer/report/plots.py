@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from saesteer.report.records import ConceptResult, MethodResult, Report
-from saesteer.report.words import visible
+from saesteer.report.words import unit, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -167,7 +167,8 @@ def _swept(concept: ConceptResult) -> list[MethodResult]:
 
 def _unit(concept: ConceptResult) -> str:
     units = {method.unit for method in _swept(concept) if method.unit}
-    return f"strength ({units.pop().replace('_', ' ')})" if len(units) == 1 else "strength"
+    named = unit(units.pop()) if len(units) == 1 else ""
+    return f"strength ({named})" if named else "strength"
 
 
 def _lowest(concept: ConceptResult) -> float:

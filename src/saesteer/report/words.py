@@ -36,6 +36,14 @@ def between(interval: Interval, digits: int = 2) -> str:
     return f"{number(interval.low, digits)} to {number(interval.high, digits)}"
 
 
+_UNITS = {"residual_norm": "residual norms", "latent_max": "times the latent's maximum", "raw": ""}
+
+
+def unit(name: str) -> str:
+    """A unit of strength in words."""
+    return _UNITS.get(name, name.replace("_", " "))
+
+
 def visible(text: str) -> str:
     """`text` with control, bidirectional and broken characters made harmless."""
     return _UNSEEN.sub("\ufffd", text)

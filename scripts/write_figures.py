@@ -196,6 +196,17 @@ def speed(found: dict) -> list[str]:
     )
 
 
+TARGETS = {"import saesteer (less python alone)": 0.3, "saesteer --help": 0.5, "saesteer demo": 90.0}
+
+
+def times(found: dict) -> list[str]:
+    lines = ["## Waiting", "", "`python scripts/measure_times.py --json docs/figures/times.json`", ""]
+    rows: list[list[object]] = [
+        [what, value, TARGETS.get(what, 2.0 if "help" in what else "")] for what, value in found.items()
+    ]
+    return lines + table(["what", "seconds, median", "target, under"], rows)
+
+
 def main() -> None:
     lines = [
         "# Figures",
@@ -203,7 +214,7 @@ def main() -> None:
         "Made by the commands named, on two CPU cores; written by `python scripts/write_figures.py`.",
         "",
     ]
-    for name, section in (("world", world), ("steering", steering), ("speed", speed)):
+    for name, section in (("world", world), ("steering", steering), ("speed", speed), ("times", times)):
         found = load(name)
         if found:
             lines += section(found)

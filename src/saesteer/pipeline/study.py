@@ -6,20 +6,21 @@ Knows which methods stand side by side and on which samples; not what they do.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from saesteer.concepts import Ranking, rank_latents
 from saesteer.errors import InputError
 from saesteer.evaluation import Arm, SweepResult, baseline, choose, evaluate, figures
+from saesteer.evaluation.rows import Half
 from saesteer.judges import Judge
 from saesteer.methods import diffmean, prompting, random_direction, sae_decoder
 from saesteer.model import LanguageModel
 from saesteer.report import ConceptResult, Context, LatentEvidence, MethodResult, method_result
 from saesteer.report.records import Role
-from saesteer.runs import plain, write_json
 from saesteer.saes import SAE
 from saesteer.text import Concept
 
@@ -32,6 +33,7 @@ LABELS: dict[str, tuple[str, Role]] = {
     "prompting": ("Best prompt", "prompting"),
     "random": ("Random direction", "control"),
 }
+WHAT: dict[Half, str] = {"selection": "trying strengths", "test": "measuring the choice"}
 GOALS = {"diffmean": 5.0, "sae_decoder": 3.0}
 
 
@@ -86,82 +88,94 @@ def study(
     """Every concept by every method; samples under `folder`, a finished part is found there again."""
     if not concepts:
         raise InputError("a study needs at least one concept; give some")
-    progress("the plain model", 0, len(concepts))
-    base = baseline(
-        lm,
-        concepts,
-        prompts,
-        config.base_samples,
-        judge,
-        config.seed + 1,
-        config.max_new_tokens,
-        batch=config.batch,
-        folder=folder / "base",
-    )
-    results = []
-    for i, concept in enumerate(concepts):
-        progress(concept.name, i, len(concepts))
-        results.append(_study_concept(lm, sae, concept, prompts, judge, folder, base, config))
-    progress("done", len(concepts), len(concepts))
+    work = _Work(lm, sae, tuple(prompts), judge, folder, config, progress, 100 * (len(concepts) + 1))
+    base = work.base(concepts)
+    results = [work.concept(concept, base, 100 * (i + 1)) for i, concept in enumerate(concepts)]
+    progress("done", work.total, work.total)
     return Study(tuple(results), config)
 
 
-def _study_concept(
-    lm: LanguageModel,
-    sae: SAE,
-    concept: Concept,
-    prompts: Sequence[str],
-    judge: str | Judge,
-    folder: Path,
-    base: SweepResult,
-    config: StudyConfig,
-) -> ConceptResult:
-    short = concept.name.rsplit("/", 1)[-1]
-    by_text = rank_latents(lm, sae, concept, at=config.at, level="text")
-    by_token = rank_latents(lm, sae, concept, at=config.at, level="token", evidence=1)
-    arms = _arms(lm, sae, concept, _candidates(by_text, by_token, config.latents), config)
-    tried = evaluate(
-        lm,
-        arms,
-        prompts,
-        config.samples,
-        judge,
-        seed=config.seed,
-        max_new_tokens=config.max_new_tokens,
-        batch=config.batch,
-        only="selection",
-        folder=folder / f"{short}_selection",
-    )
-    tested = evaluate(
-        lm,
-        _chosen(arms, tried, config),
-        prompts,
-        config.test_samples,
-        judge,
-        seed=config.seed + 2,
-        max_new_tokens=config.max_new_tokens,
-        batch=config.batch,
-        only="test",
-        folder=folder / f"{short}_test",
-    )
-    own = base.where(concept=concept.name)
-    rows = f"samples/{short}_test/rows.parquet"
-    methods = tuple(
-        _method(name, tried.where(method=name), tested.where(method=name), own, rows, config)
-        for name in LABELS
-    )
-    by_text.save(folder / f"{short}_latents.parquet")
-    write_json(folder / f"{short}_study.json", plain(asdict(config)))
-    return ConceptResult(
-        name=concept.name,
-        description=concept.description,
-        base=figures(own.rows),
-        base_rows="samples/base/rows.parquet",
-        methods=methods,
-        latent=_evidence(
-            by_text, by_token, len(concept.positive), f"samples/{short}_latents.parquet", config.at
-        ),
-    )
+@dataclass(frozen=True)
+class _Work:
+    """What every stage of a study needs; 100 steps of progress for the base and for every concept."""
+
+    lm: LanguageModel
+    sae: SAE
+    prompts: tuple[str, ...]
+    judge: str | Judge
+    folder: Path
+    config: StudyConfig
+    progress: Report
+    total: int
+
+    def base(self, concepts: Sequence[Concept]) -> SweepResult:
+        """The plain model's texts, judged for every concept."""
+        config = self.config
+        return baseline(
+            self.lm,
+            concepts,
+            self.prompts,
+            config.base_samples,
+            self.judge,
+            config.seed + 1,
+            config.max_new_tokens,
+            batch=config.batch,
+            folder=self.folder / "base",
+            progress=self.part("the plain model", 0, 100),
+        )
+
+    def concept(self, concept: Concept, base: SweepResult, start: int) -> ConceptResult:
+        """One concept: latents and directions, chosen on one half of the prompts, measured on the other."""
+        lm, sae, config = self.lm, self.sae, self.config
+        short = concept.name.rsplit("/", 1)[-1]
+        self.progress(f"{short}: finding latents", start, self.total)
+        by_text = rank_latents(lm, sae, concept, at=config.at, level="text")
+        by_token = rank_latents(lm, sae, concept, at=config.at, level="token", evidence=1)
+        by_text.save(self.folder / f"{short}_latents.parquet")
+        arms = _arms(lm, sae, concept, _candidates(by_text, by_token, config.latents), config)
+        tried = self.sweep(short, "selection", arms, config.samples, config.seed, start + 10)
+        chosen = _chosen(arms, tried, config)
+        tested = self.sweep(short, "test", chosen, config.test_samples, config.seed + 2, start + 60)
+        own = base.where(concept=concept.name)
+        methods = tuple(_method(name, tried, tested, own, self.link(tested), config) for name in LABELS)
+        latents = self.link_to(self.folder / f"{short}_latents.parquet")
+        return ConceptResult(
+            name=concept.name,
+            description=concept.description,
+            base=figures(own.rows),
+            base_rows=self.link(base),
+            methods=methods,
+            latent=_evidence(by_text, by_token, len(concept.positive), latents, config.at),
+        )
+
+    def sweep(self, short: str, half: Half, arms: list[Arm], n: int, seed: int, start: int) -> SweepResult:
+        """The arms on one half of the prompts; nothing where there are none."""
+        if not arms:
+            return SweepResult((), {})
+        return evaluate(
+            self.lm,
+            arms,
+            self.prompts,
+            n,
+            self.judge,
+            seed=seed,
+            max_new_tokens=self.config.max_new_tokens,
+            batch=self.config.batch,
+            only=half,
+            folder=self.folder / f"{short}_{half}",
+            progress=self.part(f"{short}: {WHAT[half]}", start, 50 if half == "selection" else 40),
+        )
+
+    def part(self, what: str, start: int, length: int) -> Callable[[int, int], None]:
+        """Progress of one stage as a part of the whole."""
+        return lambda done, total: self.progress(what, start + length * done // max(1, total), self.total)
+
+    def link(self, result: SweepResult) -> str:
+        """Where a sweep's rows are, from the report's folder."""
+        return self.link_to((result.folder or self.folder) / "rows.parquet")
+
+    def link_to(self, path: Path) -> str:
+        return path.relative_to(self.folder.parent).as_posix()
 
 
 def _candidates(by_text: Ranking, by_token: Ranking, n: int) -> list[int]:
@@ -231,12 +245,17 @@ def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
         "behaviour_high": found.figures.behaviour.high,
         "coherence": found.figures.coherence.estimate,
         "product": found.figures.product.estimate,
-        "ratio": found.ratio.estimate,
-        "ratio_low": found.ratio.low,
+        "ratio": _finite(found.ratio.estimate),
+        "ratio_low": _finite(found.ratio.low),
         "lift": found.lift.estimate,
         "lift_low": found.lift.low,
         "samples": found.figures.samples,
     }
+
+
+def _finite(value: float) -> float | None:
+    """None for the ratio to a base rate of zero, which JSON cannot hold."""
+    return value if math.isfinite(value) else None
 
 
 def _evidence(by_text: Ranking, by_token: Ranking, positives: int, rows: str, at: str) -> LatentEvidence:

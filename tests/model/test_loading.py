@@ -16,7 +16,7 @@ from tests.model.small import CONFIGS, build, language_model, tokenizer
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     build("llama").save_pretrained(tmp_path / "lm")
-    tokenizer(bos_token="[bos]", eos_token="[eos]").save_pretrained(tmp_path / "lm")
+    tokenizer(bos_token="[bos]", eos_token="[eos]", pad_token="[pad]").save_pretrained(tmp_path / "lm")
     return tmp_path / "lm"
 
 

@@ -17,6 +17,7 @@ _FIELDS: Final = (
     "num_attention_heads",
     "num_key_value_heads",
     "vocab_size",
+    "use_parallel_residual",
 )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.modeling_utils import PreTrainedModel
+from transformers.utils import logging
 
 from saesteer.errors import CorruptFile, InputError, NotAModel, UnknownName
 from saesteer.model.language_model import LanguageModel
@@ -21,6 +22,7 @@ MODELS: Registry[Callable[[], Path]] = Registry(
     "model", {"world": "saesteer.world.assets:model_folder"}, group="saesteer.models"
 )
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_LARGE: Final = 2**30  # bytes of weights that take a while
 
 
 def load_model(
@@ -74,9 +76,7 @@ def _device(device: str) -> torch.device:
     return where
 
 
-def _load(
-    source: str, config: Any, attention: str, dtype: torch.dtype, options: dict[str, Any]
-) -> PreTrainedModel:
+def _load(source: str, config: Any, attention: str, dtype: torch.dtype, options: dict[str, Any]) -> Any:
     if attention not in ("sdpa", "eager"):
         raise UnknownName.of("attention", attention, ("sdpa", "eager"))
     kind = AutoModelForCausalLM._model_mapping.get(type(config), None)
@@ -84,17 +84,18 @@ def _load(
         raise NotAModel(f"{source} is a {config.model_type} model, which is no causal language model")
     if attention == "sdpa" and not getattr(kind, "_supports_sdpa", False):
         attention = "eager"
-    hf, report = _tried(
-        source,
-        lambda: AutoModelForCausalLM.from_pretrained(
+    with _quiet_if_small(source):
+        hf, report = _tried(
             source,
-            dtype=dtype,
-            attn_implementation=attention,
-            use_safetensors=True,
-            output_loading_info=True,
-            **options,
-        ),
-    )
+            lambda: AutoModelForCausalLM.from_pretrained(
+                source,
+                dtype=dtype,
+                attn_implementation=attention,
+                use_safetensors=True,
+                output_loading_info=True,
+                **options,
+            ),
+        )
     if lost := sorted(report["missing_keys"]):
         raise NotAModel(
             f"{source} lacks {len(lost)} weights, such as {lost[0]}; they belong to another config"
@@ -105,9 +106,26 @@ def _load(
 def _tokenizer(source: str, options: dict[str, Any]) -> Any:
     """The tokenizer, or None where there is none."""
     try:
-        return AutoTokenizer.from_pretrained(source, **options)
+        found = AutoTokenizer.from_pretrained(source, **options)
     except (OSError, ValueError, KeyError, ImportError):
         return None
+    few = len(found) < 64  # without files some families make one of special tokens alone
+    return None if few and set(found.get_vocab().values()) <= set(found.all_special_ids) else found
+
+
+@contextmanager
+def _quiet_if_small(source: str) -> Iterator[None]:
+    """No progress bar for weights that are there at once."""
+    weights = list(Path(source).glob("*.safetensors"))
+    small = bool(weights) and sum(file.stat().st_size for file in weights) < _LARGE
+    if not (small and logging.is_progress_bar_enabled()):
+        yield
+        return
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
 
 
 def _tried(source: str, load: Callable[[], Any]) -> Any:

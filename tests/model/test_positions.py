@@ -194,12 +194,20 @@ def test_a_tokenizer_without_special_tokens():
     assert not at.special.any() and not at.bos.any()
 
 
+def test_many_special_tokens_are_found_at_once():
+    ids = torch.tensor([[0, 1, 7, 49, 59, -1]])
+    for size in (60, None):
+        special = SpecialTokens(frozenset(range(0, 50, 7)), vocab_size=size)
+        assert special.find(ids).tolist() == [[T, F, T, T, F, F]]
+        assert not SpecialTokens(vocab_size=size).find(ids).any()
+
+
 @pytest.mark.parametrize("start", [0, 3])
 @pytest.mark.parametrize("chunk", [1, 4])
 def test_no_mask_is_a_mask_of_ones(start, chunk):
     ids = torch.randint(0, 9, (3, chunk))
-    special = SpecialTokens(frozenset({1, 2}), 1, bos_only=False)
+    special = SpecialTokens(frozenset({1, 2}), 1, vocab_size=9)
     a = locate(ids, None, start, special)
     b = locate(ids, torch.ones(3, start + chunk, dtype=torch.bool), start, special)
-    for name, value in vars(a).items():
-        assert torch.equal(value, getattr(b, name)), name
+    for name in ("mask", "index", "special", "bos", "prompt", "generated", "last", "length"):
+        assert torch.equal(getattr(a, name), getattr(b, name)), name

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -33,15 +32,14 @@ class Chunk:
 
     def _derive(self, requests: int | None) -> Positions:
         known = current_rows()
-        if self._derived:
+        if self._derived:  # for another plan
             one = next(iter(self._derived.values()))
-        else:
-            ids = token_ids(self._inputs)
-            end = self._start + ids.shape[1]
-            mask = content_mask(self._inputs.get("attention_mask"), end)
-            prompt = None if known is None or known.prompt is None else spread(known.prompt, len(ids))
-            one = locate(ids, mask, self._start, self._special, prompt)
-        return replace(one, request=requests_of(len(one.ids), requests, known, one.ids.device))
+            return one.with_request(requests_of(len(one.ids), requests, known, one.ids.device))
+        ids = token_ids(self._inputs)
+        mask = content_mask(self._inputs.get("attention_mask"), self._start + ids.shape[1])
+        request = requests_of(len(ids), requests, known, ids.device)
+        prompt = None if known is None or known.prompt is None else spread(known.prompt, len(ids))
+        return locate(ids, mask, self._start, self._special, prompt, request)
 
 
 def past_length(cache: Any) -> int:

@@ -37,7 +37,7 @@ class LanguageModel:
         self.name = name or str(getattr(hf.config, "_name_or_path", "")) or type(hf).__name__
         self.batch_tokens = batch_tokens
         self._book = AddressBook(hf)
-        self._special = special_tokens(tokenizer, hf.config)
+        self._special = special_tokens(tokenizer, hf.config, self.vocab_size)
         self._board = HookBoard(hf, self._book, self._special)
         self._widths: dict[Site, int] = {}
         self._fingerprint: str | None = None

@@ -7,37 +7,12 @@ prompt that fills the cache in several chunks only the first counts as prompt. K
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Positions:
-    """The chunk that is being computed now; all [batch, chunk] unless said."""
-
-    ids: Int[Tensor, "batch chunk"]
-    """Token ids; -1 where the model was called with embeddings."""
-    mask: Bool[Tensor, "batch chunk"]
-    """Content, not padding."""
-    index: Int[Tensor, "batch chunk"]
-    """Position in the content: 0 is the BOS where there is one. Arbitrary at padding."""
-    special: Bool[Tensor, "batch chunk"]
-    bos: Bool[Tensor, "batch chunk"]
-    prompt: Bool[Tensor, "batch chunk"]
-    generated: Bool[Tensor, "batch chunk"]
-    """Generated tokens and the last one of the prompt, which predicts the first of them."""
-    last: Bool[Tensor, "batch chunk"]
-    """The last content so far."""
-    length: Int[Tensor, " batch"]
-    """Content so far, this chunk included."""
-    request: Int[Tensor, " batch"]
-    """Which request a row belongs to."""
-
-    def with_request(self, request: Int[Tensor, " batch"]) -> Positions:
-        return replace(self, request=request)
 
 
 @dataclass(frozen=True)
@@ -48,13 +23,86 @@ class SpecialTokens:
     bos: int | None = None
     bos_only: bool = False
     """The BOS is not EOS or padding too, as it is for GPT-2, so it is one wherever it stands."""
+    vocab_size: int | None = None
+    """How many ids there are, where that is known; -1 is no id."""
+    _tables: dict[torch.device, Tensor] = field(default_factory=dict, repr=False, compare=False)
 
     def find(self, ids: Int[Tensor, "batch chunk"]) -> Bool[Tensor, "batch chunk"]:
         """Where `ids` holds a special token."""
-        found = torch.zeros_like(ids, dtype=torch.bool)
-        for each in self.ids:
-            found |= ids == each
-        return found
+        if self.vocab_size is None:
+            return torch.isin(ids, torch.tensor(sorted(self.ids), dtype=torch.long, device=ids.device))
+        table = self._tables.get(ids.device)
+        if table is None:  # some tokenizers have hundreds, so one look-up; -1 finds the entry at the end
+            table = torch.zeros(self.vocab_size + 1, dtype=torch.bool)
+            table[sorted(self.ids)] = True
+            self._tables[ids.device] = table = table.to(ids.device)
+        return table[ids]
+
+    def find_bos(
+        self, ids: Int[Tensor, "batch chunk"], index: Int[Tensor, "batch chunk"]
+    ) -> Bool[Tensor, "batch chunk"]:
+        """Where `ids` holds a BOS, `index` being the places in the content."""
+        if self.bos is None:
+            return torch.zeros_like(ids, dtype=torch.bool)
+        found = ids == self.bos
+        return found if self.bos_only else found & (index == 0)
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The chunk that is being computed now; all [batch, chunk] unless said.
+
+    The properties are computed when first asked: a step of generation needs few and should cost little.
+    """
+
+    ids: Int[Tensor, "batch chunk"]
+    """Token ids; -1 where the model was called with embeddings."""
+    mask: Bool[Tensor, "batch chunk"]
+    """Content, not padding."""
+    index: Int[Tensor, "batch chunk"]
+    """Position in the content: 0 is the BOS where there is one. Arbitrary at padding."""
+    length: Int[Tensor, " batch"]
+    """Content so far, this chunk included."""
+    request: Int[Tensor, " batch"]
+    """Which request a row belongs to."""
+    start: int = 0
+    """Columns that came before this chunk."""
+    prompt_length: Int[Tensor, " batch"] | None = None
+    """How much content is prompt where that is known; else a chunk on an empty cache is prompt, all of it."""
+    special_tokens: SpecialTokens = SpecialTokens()
+
+    @cached_property
+    def special(self) -> Bool[Tensor, "batch chunk"]:
+        """Special tokens, the BOS among them."""
+        return self.special_tokens.find(self.ids) & self.mask
+
+    @cached_property
+    def bos(self) -> Bool[Tensor, "batch chunk"]:
+        """The token that begins a text."""
+        return self.special_tokens.find_bos(self.ids, self.index) & self.mask
+
+    @cached_property
+    def last(self) -> Bool[Tensor, "batch chunk"]:
+        """The last content so far."""
+        return self.mask & (self.index == self.length[:, None] - 1)
+
+    @cached_property
+    def prompt(self) -> Bool[Tensor, "batch chunk"]:
+        """The prompt's tokens."""
+        if self.prompt_length is not None:
+            return self.mask & (self.index < self.prompt_length[:, None])
+        return self.mask if self.start == 0 else torch.zeros_like(self.mask)
+
+    @cached_property
+    def generated(self) -> Bool[Tensor, "batch chunk"]:
+        """Generated tokens and the last one of the prompt, which predicts the first of them."""
+        if self.prompt_length is not None:
+            return self.mask & (self.index >= self.prompt_length[:, None] - 1)
+        return self.last if self.start == 0 else self.mask
+
+    def with_request(self, request: Int[Tensor, " batch"]) -> Positions:
+        """The same chunk with its rows given to other requests."""
+        return replace(self, request=request)
 
 
 def locate(
@@ -63,10 +111,11 @@ def locate(
     start: int,
     special: SpecialTokens,
     prompt: Int[Tensor, " batch"] | None = None,
+    request: Int[Tensor, " batch"] | None = None,
 ) -> Positions:
-    """The positions of `ids`, of which `start` came before; `mask`: content up to the end of the chunk.
+    """The positions of `ids`, of which `start` columns came before; `mask`: content up to the chunk's end.
 
-    `prompt`: how much content is prompt; None: the chunk on an empty cache, all of it.
+    `prompt`: how much content is prompt, where that is known; `request`: default one for each row.
     """
     batch, chunk = ids.shape
     if mask is None:
@@ -81,32 +130,5 @@ def locate(
         content = mask[:, -chunk:]
         index = (mask.cumsum(-1) - 1)[:, -chunk:]
         length = index[:, -1] + 1
-    last = content & (index == length[:, None] - 1)
-    if prompt is not None:
-        is_prompt = content & (index < prompt[:, None])
-        generated = content & (index >= prompt[:, None] - 1)
-    elif start == 0:
-        is_prompt, generated = content, last
-    else:
-        is_prompt, generated = torch.zeros_like(content), content
-    return Positions(
-        ids=ids,
-        mask=content,
-        index=index,
-        special=special.find(ids) & content,
-        bos=_find_bos(ids, index, special) & content,
-        prompt=is_prompt,
-        generated=generated,
-        last=last,
-        length=length,
-        request=torch.arange(batch, device=ids.device),
-    )
-
-
-def _find_bos(
-    ids: Int[Tensor, "batch chunk"], index: Int[Tensor, "batch chunk"], special: SpecialTokens
-) -> Bool[Tensor, "batch chunk"]:
-    if special.bos is None:
-        return torch.zeros_like(ids, dtype=torch.bool)
-    found = ids == special.bos
-    return found if special.bos_only else found & (index == 0)
+    request = torch.arange(batch, device=ids.device) if request is None else request
+    return Positions(ids, content, index, length, request, start, prompt, special)

@@ -72,7 +72,7 @@ class Tokens:
         return cls(ids, mask)
 
 
-def special_tokens(tokenizer: Any, config: Any) -> SpecialTokens:
+def special_tokens(tokenizer: Any, config: Any, vocab_size: int) -> SpecialTokens:
     """The special ids of a tokenizer, or of the config where there is no tokenizer."""
     if tokenizer is not None:
         ids, bos = set(tokenizer.all_special_ids), tokenizer.bos_token_id
@@ -81,7 +81,8 @@ def special_tokens(tokenizer: Any, config: Any) -> SpecialTokens:
         bos = getattr(config, "bos_token_id", None)
         others = {*as_ids(getattr(config, "eos_token_id", None)), getattr(config, "pad_token_id", None)}
         ids = {bos, *others} - {None}
-    return SpecialTokens(frozenset(ids), bos, bos_only=bos not in others)
+    ids = {each for each in ids if 0 <= each < vocab_size}
+    return SpecialTokens(frozenset(ids), bos, bos not in others, vocab_size)
 
 
 def as_ids(value: int | Sequence[int] | None) -> tuple[int, ...]:

@@ -1,10 +1,13 @@
 """saesteer demo."""
 
 import json
+from functools import partial
 
 import pytest
 
 from saesteer.cli.demo import _command, _concepts
+from saesteer.pipeline import StudyConfig
+from saesteer.pipeline import demo as pipeline_demo
 from saesteer.world import assets
 
 needs_weights = pytest.mark.skipif(
@@ -37,7 +40,11 @@ def test_a_folder_that_cannot_be_is_refused_first(run, tmp_path):
 
 @needs_weights
 @pytest.mark.slow
-def test_the_whole_way(run, tmp_path):
+def test_the_whole_way(run, tmp_path, monkeypatch):
+    tiny = StudyConfig(
+        strengths=(0.3,), latents=1, samples=1, test_samples=2, base_samples=2, max_new_tokens=20
+    )
+    monkeypatch.setattr(pipeline_demo, "run_demo", partial(pipeline_demo.run_demo, config=tiny))
     said = run("demo", "--out", tmp_path, "--concepts", "wedding", "--json")
     assert (said.code, said.err) == (0, "")
     record = json.loads(said.out)

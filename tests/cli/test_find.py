@@ -54,7 +54,9 @@ def test_level_and_words(run, place, tmp_path):
 
 
 def test_words_are_whole_words_in_any_case():
-    concept = by_words("sea,ring", ["The Sea rose.", "A search began.", "Her ring, lost.", "It rings.", "The Sea rose."])
+    concept = by_words(
+        "sea,ring", ["The Sea rose.", "A search began.", "Her ring, lost.", "It rings.", "The Sea rose."]
+    )
     assert concept.positive == ("The Sea rose.", "Her ring, lost.")
     assert concept.negative == ("A search began.", "It rings.")
 

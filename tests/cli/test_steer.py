@@ -10,7 +10,16 @@ from saesteer.steering import load_spec
 
 def test_a_spec_from_a_concept(run, place, tmp_path):
     out = tmp_path / "new" / "wedding.yaml"
-    line = ("steer", "world/wedding", "-m", place.model, "--at", "blocks.2.hook_resid_post", "--strength", 0.4)
+    line = (
+        "steer",
+        "world/wedding",
+        "-m",
+        place.model,
+        "--at",
+        "blocks.2.hook_resid_post",
+        "--strength",
+        0.4,
+    )
     said = run(*line, "--out", out)
     assert (said.code, said.err) == (0, "")
     assert f"{out}: add at layers.2, strength 0.4 residual_norm (raw " in said.out

@@ -1,4 +1,4 @@
-"""A tiny random model with the world's tokenizer, SAEs of the right and of a wrong width, and command lines."""
+"""A tiny random model with the world's tokenizer, SAEs of the right and of a wrong width, real processes."""
 
 import os
 import subprocess

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from saesteer.concepts import Evidence
     from saesteer.latents import LatentSummary
+
+_TOKENS = 10  # promoted and suppressed ones
 
 
 def show(
@@ -56,7 +58,8 @@ def show(
         from saesteer.latents import capture, summarise
 
         rows = capture(lm, bar.track("texts", read, len(read)), found, at)
-        evidence = evidence_of(lm, found, rows, latent, contexts)
+        evidence = evidence_of(lm, found, rows, latent, max(contexts, _TOKENS))
+        evidence = replace(evidence, contexts=evidence.contexts[:contexts])
         summary = summarise(rows, latent, bins)
     if json:
         about = {"sae": sae, "model": model, "hookpoint": rows.hookpoint, "texts": len(read)}

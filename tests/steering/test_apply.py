@@ -141,6 +141,16 @@ def test_specs_per_row_equal_runs_of_their_own(lm, sae):
         close(together[row][mask], alone[0][mask])
 
 
+@pytest.mark.parametrize("op", ["add", "project_out", "set_projection"])
+def test_rows_do_not_share_directions(lm, op):
+    tokens = lm.tokenize(TEXTS[:1] * 3)
+    specs = [tiny.direction(op=op, value=1.0, seed=seed) for seed in (1, 2, 1)]
+    together = logits(lm, tokens, specs)
+    for row, spec in enumerate(specs):
+        close(together[row], logits(lm, tokens[:1], spec)[0])
+    assert len(compile_edits(lm, specs)[0]) == (1 if op == "add" else 2)
+
+
 def test_specs_and_strengths_together(lm, tokens):
     specs = [tiny.direction(seed=i) for i in range(4)]
     together = logits(lm, tokens, specs, strengths=[1.0, 2.0, 3.0, 0.0])
@@ -296,7 +306,7 @@ def test_a_cache_changes_nothing_about_positions(lm, positions):
         made = lm.generate(
             ["the cat sat", "a dog ran on the mat"], max_new_tokens=6, temperature=0, stop=False
         )
-    prompts = [ids for ids in lm._prompt_ids(["the cat sat", "a dog ran on the mat"])]
+    prompts = tiny.prompt_ids(lm, ["the cat sat", "a dog ran on the mat"])
     rows = [[*prompts[row.request], *row.ids] for row in made.rows]
     with steer(lm, whole):
         again = lm.logits(Tokens.of(rows), prompt=torch.tensor([len(each) for each in prompts]))
@@ -352,7 +362,7 @@ def test_two_threads_steer_differently_at_once(lm, tokens):
 
     with ThreadPoolExecutor(3) as pool:
         assert list(pool.map(work, range(3))) == [True, True, True]
-    assert lm._board.installed() == 0
+    assert tiny.hooks(lm) == 0
 
 
 def test_one_steering_may_be_used_by_two_threads(lm, sae):
@@ -372,9 +382,10 @@ def test_one_steering_may_be_used_by_two_threads(lm, sae):
 def test_nothing_is_left_after_an_exception(lm, tokens):
     plain = logits(lm, tokens)
     with pytest.raises(RuntimeError, match="mine"), steer(lm, tiny.direction()):
+        assert tiny.hooks(lm) > 0
         raise RuntimeError("mine")
     assert torch.equal(logits(lm, tokens), plain)
-    assert lm._board.installed() == 0
+    assert tiny.hooks(lm) == 0
 
 
 def test_an_exception_inside_a_hook_leaves_nothing(lm, tokens):
@@ -384,7 +395,7 @@ def test_an_exception_inside_a_hook_leaves_nothing(lm, tokens):
     with pytest.raises(RuntimeError), steer(lm, spec, saes={"s": broken}):
         broken.W_enc.data = broken.W_enc.data[:3]  # breaks in the middle of the forward pass
         lm.logits(tokens)
-    assert lm._board.installed() == 0
+    assert tiny.hooks(lm) == 0
     assert torch.equal(logits(lm, tokens), plain)
 
 

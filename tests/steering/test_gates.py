@@ -8,6 +8,7 @@ import torch
 from saesteer.errors import BadSpec
 from saesteer.model import Tokens
 from saesteer.steering import When, compile_edits, steer
+from saesteer.steering.gates import Gate
 from tests.steering import tiny
 
 TEXTS = ["the cat sat on the old mat", "a dog ran", "and then a wet cat swam in the sea"]
@@ -55,7 +56,7 @@ def test_generation_is_gated_like_the_whole_text(lm, sae, scope, n):
     spec = gated(scope, above=2.0)  # one row fires only in what it generates
     with steer(lm, spec, saes={"s": sae}):
         made = lm.generate(TEXTS, n=n, max_new_tokens=8, temperature=0, stop=False)
-    prompts = lm._prompt_ids(TEXTS)
+    prompts = tiny.prompt_ids(lm, TEXTS)
     tokens = Tokens.of([[*prompts[row.request], *row.ids] for row in made.rows])
     with steer(lm, spec, saes={"s": sae}):
         again = lm.logits(tokens)
@@ -111,3 +112,23 @@ def test_gates_work_per_row(lm, sae):
     assert torch.equal(found[0], fires)
     assert not found[1].any()
     assert torch.equal(found[2], tokens.ids[0] != 1)
+
+
+def test_a_row_that_begins_late_has_no_past(lm, sae):
+    """Left padding in chunks: the second row begins in the second chunk; an earlier text had fired there."""
+    direction = sae.W_enc[:, 3] / sae.W_enc[:, 3].norm() ** 2
+    on = 50.0 * direction
+    ids = torch.tensor([[1, 5, 6, 7], [0, 0, 1, 5]])
+    mask = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1]]).bool()
+    gate = Gate("layers.0", sae, 3, 1.0, sequence=True)
+
+    def open_at(x, at):
+        gate(x, at)
+        return (gate.open(at) & at.mask).tolist()
+
+    before = tiny.positions(lm, torch.tensor([[1, 5], [1, 7]]))  # both rows of an earlier text fire
+    assert open_at(on.expand(2, 2, 16), before) == [[True, True], [True, True]]
+    first, second = tiny.positions(lm, ids[:, :2], mask[:, :2]), tiny.positions(lm, ids, mask, start=2)
+    x = torch.stack([torch.stack([-on, on]), torch.stack([on, on])])  # the padding fires too
+    assert open_at(x, first) == [[False, True], [False, False]]
+    assert open_at(-on.expand(2, 2, 16), second) == [[True, True], [False, False]]

@@ -6,17 +6,18 @@ import pytest
 import torch
 
 from saesteer.errors import BadSpec
-from saesteer.model.positions import Positions, SpecialTokens, locate
+from saesteer.model import Positions
 from saesteer.steering import When, Where
+from tests.steering import tiny
 
-SPECIAL = SpecialTokens(frozenset({0, 1, 2}), bos=1, bos_only=True)
+LM = tiny.llama()
 # Left padding; [eos] (2) in the middle of the second row; no BOS in the third.
 IDS = torch.tensor([[0, 0, 1, 5, 6, 7], [1, 5, 2, 7, 5, 9], [0, 0, 0, 0, 5, 6]])
 MASK = torch.tensor([[0, 0, 1, 1, 1, 1], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1]]).bool()
 
 
 def at(start: int = 0) -> Positions:
-    return locate(IDS[:, start:], MASK, start, SPECIAL)
+    return tiny.positions(LM, IDS, MASK, start)
 
 
 def chosen(where: Where, positions: Positions | None = None) -> list[str]:
@@ -64,7 +65,7 @@ def test_positions_after_a_cache(where, expected):
 
 
 def test_first_is_in_the_chunk_that_begins_the_row():
-    assert chosen(Where("first"), locate(IDS[:2, 4:], MASK[:2], 4, SPECIAL)) == ["..", ".."]
+    assert chosen(Where("first"), tiny.positions(LM, IDS[:2], MASK[:2], 4)) == ["..", ".."]
 
 
 @pytest.mark.parametrize(

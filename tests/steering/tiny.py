@@ -9,7 +9,7 @@ import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from saesteer.model import LanguageModel
+from saesteer.model import LanguageModel, Positions
 from saesteer.saes import ARCHITECTURES, SAE, SAEConfig
 from saesteer.steering import Intervention, SAERef, SteeringSpec, Strength, TensorRef
 
@@ -110,3 +110,44 @@ def join(*specs: SteeringSpec) -> SteeringSpec:
             name = None if each.tensor is None else f"{each.tensor}{number}"
             interventions.append(replace(each, tensor=name))
     return SteeringSpec(tuple(interventions), tensors=tensors, saes=saes)
+
+
+class Look:
+    """An edit that keeps the activation and the positions that it saw last."""
+
+    def __init__(self, hookpoint: str = "layers.1") -> None:
+        self.hookpoint = hookpoint
+
+    def __call__(self, x: torch.Tensor, at: Positions) -> torch.Tensor:
+        self.x, self.at = x, at
+        return x
+
+
+def positions(
+    lm: LanguageModel, ids: torch.Tensor, mask: torch.Tensor | None = None, start: int = 0
+) -> Positions:
+    """What the model says of the chunk that begins at column `start`; the columns before are in the cache."""
+    look, cache = Look(), None
+    mask = torch.ones_like(ids) if mask is None else mask.long()
+    place = (mask.cumsum(-1) - 1).clamp(min=0)
+    with lm.intervening([look]), torch.no_grad():
+        for low, high in ((0, start), (start, ids.shape[1])):
+            if low < high:
+                cache = lm.hf(
+                    input_ids=ids[:, low:high],
+                    attention_mask=mask[:, :high],
+                    position_ids=place[:, low:high],
+                    past_key_values=cache,
+                    use_cache=True,
+                ).past_key_values
+    return look.at
+
+
+def prompt_ids(lm: LanguageModel, texts: list[str]) -> list[list[int]]:
+    tokens = lm.tokenize(texts)
+    return [ids[mask].tolist() for ids, mask in zip(tokens.ids, tokens.mask, strict=True)]
+
+
+def hooks(lm: LanguageModel) -> int:
+    """How many hooks stand anywhere in the model."""
+    return sum(len(each._forward_hooks) + len(each._forward_pre_hooks) for each in lm.hf.modules())

@@ -16,9 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saesteer.errors import InputError
-from saesteer.model import LanguageModel
-from saesteer.model.positions import locate
-from saesteer.model.tokens import special_tokens
+from saesteer.model import LanguageModel, Positions
 from saesteer.runs import digest
 from saesteer.saes import SAE
 from saesteer.steering.fields import bad, inside
@@ -96,16 +94,31 @@ def latent_max(
 @torch.no_grad()
 def content_activations(lm: LanguageModel, texts: Sequence[str], at: str) -> Float[Tensor, "n d"]:
     """Activations at every content token of the texts but special ones, in float32; the plain model's."""
-    longest = lm.max_positions
-    tokens = lm.tokenize(list(texts), max_length=longest)
-    content = Where().select(locate(tokens.ids, tokens.mask, 0, special_tokens(lm.tokenizer, lm.hf.config)))
-    if not bool(content.any()):
+    tokens, look = lm.tokenize(list(texts), max_length=lm.max_positions), _Look(lm.hookpoint(at))
+
+    def read() -> None:
+        with lm.intervening([look]):
+            lm.record(tokens, [at])
+
+    Context().run(read)  # a fresh context has no steering in it
+    x = torch.cat(look.seen) if look.seen else torch.empty(0)
+    if not len(x):
         raise InputError(f"the {len(texts)} texts hold no token that is not special; give whole sentences")
-    # A fresh context has no steering in it.
-    x = Context().run(lm.record, tokens, [at])[at][content].float()
     if not bool(x.isfinite().all()):
         raise InputError(f"the activations at {at} hold NaN or infinity; load the model in float32")
     return x
+
+
+class _Look:
+    """An edit that changes nothing and keeps what it saw where steering acts by default."""
+
+    def __init__(self, hookpoint: str) -> None:
+        self.hookpoint = hookpoint
+        self.seen: list[Tensor] = []
+
+    def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
+        self.seen.append(x[Where().select(at)].float())
+        return x
 
 
 def _resolved(

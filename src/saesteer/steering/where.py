@@ -65,7 +65,8 @@ class Where:
         if self.positions == "first":
             begins = ((at.index == 0) & at.mask).any(-1, keepdim=True)
             return chosen & (chosen.cumsum(-1) == 1) & begins
-        return chosen & {"prompt": at.prompt, "generated": at.generated, "last": at.last}[self.positions]
+        named: Bool[Tensor, "batch chunk"] = getattr(at, self.positions)  # prompt, generated or last
+        return chosen & named
 
     def to_dict(self) -> dict[str, Any]:
         """positions and skip."""
@@ -86,8 +87,8 @@ class Where:
 
     def _unskipped(self, at: Positions) -> Bool[Tensor, "batch chunk"]:
         chosen = at.mask
-        if self.skip == SKIPPABLE:  # BOS is a special token, so one mask does for both
-            return chosen & ~(at.special | at.bos)
+        if self.skip == SKIPPABLE:  # BOS is among the special tokens, so one mask does for both
+            return chosen & ~at.special
         if "bos" in self.skip:
             chosen = chosen & ~at.bos
         if "special" in self.skip:

@@ -204,6 +204,27 @@ def test_one_model_is_not_edited_by_the_plan_of_another(llama, gpt2, tokens):
     assert torch.equal(seen[0], plain)
 
 
+def test_models_of_one_shape_are_kept_apart_though_both_have_hooks(llama, tokens):
+    twin = language_model("qwen2")  # the same module paths
+    plain = twin.logits(tokens)
+    with llama.intervening([Add("layers.1", 1.0)]), twin.intervening([Add("layers.1", 0.0)]):
+        assert torch.equal(twin.logits(tokens), plain)
+
+
+def test_a_call_that_failed_is_over(llama, tokens):
+    """Its positions are not taken for those of a part that is called by itself."""
+
+    def fail(x):
+        raise ZeroDivisionError
+
+    block, x = llama.hf.model.layers[2], torch.zeros(4, 9, 16)
+    with llama.intervening([Apply("layers.1", fail), Add("layers.2.in", 1.0)]):
+        with pytest.raises(ZeroDivisionError):
+            llama.logits(tokens)
+        with pytest.raises(InputError, match="outside a call of the model"):
+            block(x, position_embeddings=(torch.ones(4, 9, 4),) * 2)
+
+
 def test_no_hook_is_left_after_an_exception_inside_one(llama, tokens):
     def fail(x):
         raise ZeroDivisionError

@@ -94,9 +94,9 @@ def test_a_prompt_of_one_token_is_no_generated_one(llama):
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "gemma3_text"])
-@pytest.mark.parametrize("cache", [None, "static"])
-def test_the_librarys_own_generate_is_seen_alike(name, cache):
-    lm = language_model(name)
+@pytest.mark.parametrize(("cache", "attention"), [(None, "sdpa"), ("static", "sdpa"), ("static", "eager")])
+def test_the_librarys_own_generate_is_seen_alike(name, cache, attention):
+    lm = language_model(name, attention)
     prompts = Tokens.of([[1, 9, 8], [9]], "left")
     ours = watch(lm, lambda: lm.generate(prompts, max_new_tokens=4, stop=False, temperature=0))
     theirs = watch(

@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 import torch
 from torch import Tensor
 
+from saesteer import __version__
 from saesteer.errors import SaesteerError
 from saesteer.model.language_model import LanguageModel
 from saesteer.model.positions import Positions
@@ -17,7 +18,7 @@ from saesteer.model.tokens import Tokens
 
 # Largest difference of logits, relative to their spread, that another batch shape may make.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
-_PACKAGES = ("saesteer", "torch", "transformers", "tokenizers", "safetensors", "numpy")
+_PACKAGES = ("torch", "transformers", "tokenizers", "safetensors", "numpy")
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,11 @@ def iterate(lm: LanguageModel) -> Iterator[Check]:
 def versions() -> str:
     """Python and the packages that results depend on."""
     return ", ".join(
-        [f"python {platform.python_version()}", *(f"{each} {_version(each)}" for each in _PACKAGES)]
+        [
+            f"saesteer {__version__}",
+            f"python {platform.python_version()}",
+            *(f"{each} {_version(each)}" for each in _PACKAGES),
+        ]
     )
 
 

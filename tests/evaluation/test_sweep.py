@@ -81,6 +81,11 @@ def test_a_small_batch_holds_the_same_samples(lm, spec, swept):
     assert sum(strong) / len(strong) > 0.6
 
 
+def test_batches_do_not_repeat_each_other(lm):
+    found = baseline(lm, CONCEPT, PROMPTS, 8, WordJudge(), max_new_tokens=6, batch=1)
+    assert len({row.text for row in found.rows if row.prompt == PROMPTS[0]}) > 4
+
+
 def test_candidates_are_swept_together_each_by_its_own_spec(lm, spec):
     vector = next(iter(spec.tensor_values().values()))
     turned = replace(spec, tensors={"v": type(spec.tensors["v"])(value=-vector)})

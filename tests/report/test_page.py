@@ -61,7 +61,9 @@ def hostile(make_report) -> Report:
         )
         for number, method in enumerate(concept.methods)
     )
-    changed = replace(concept, name=HOSTILE, description=HOSTILE, methods=methods, latent=latent)
+    changed = replace(
+        concept, name=HOSTILE + "$\\frac{$", description=HOSTILE, methods=methods, latent=latent
+    )
     return replace(report, concepts=(changed,), provenance={HOSTILE: HOSTILE})
 
 

@@ -189,7 +189,7 @@ def _margins(figure: Figure, left: float) -> None:
 def _svg(figure: Figure, key: str, alt: str) -> Markup:
     """The figure as an element of the page: no names that clash, no addresses, colours by variable."""
     buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": key}):
+    with matplotlib.rc_context({"svg.hashsalt": key}):  # names of shapes are hashes with this salt
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -197,7 +197,6 @@ def _svg(figure: Figure, key: str, alt: str) -> Markup:
     svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
     svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
     svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{key}-", svg)
     for colour, name in _VARIABLES.items():
         svg = svg.replace(colour, f"var(--{name})")
     box = re.search(r'viewBox="[^"]*"', svg)

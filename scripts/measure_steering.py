@@ -10,6 +10,7 @@ stood.
 
 import argparse
 import json
+import sys
 from pathlib import Path
 
 from saesteer import load_concept, load_model, load_sae
@@ -28,14 +29,22 @@ def main() -> None:
     parser.add_argument("--concepts", default=",".join(CONCEPTS))
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--latents", type=int, default=6)
+    parser.add_argument("--samples", type=int, default=4)
+    parser.add_argument("--test-samples", type=int, default=16)
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
-    config = StudyConfig(at=args.at, latents=args.latents, samples=4, test_samples=16, base_samples=32)
+    config = StudyConfig(
+        at=args.at,
+        latents=args.latents,
+        samples=args.samples,
+        test_samples=args.test_samples,
+        base_samples=32,
+    )
     lm, sae = load_model("world"), load_sae(f"world/{args.at}")
     concepts = [load_concept(f"world/{name}") for name in args.concepts.split(",")]
     done = study(
         lm, sae, concepts, openings(args.prompts), "oracle", args.work / "samples", config,
-        lambda what, i, n: print(f"{i}/{n} {what}", flush=True),
+        lambda what, i, n: print(f"{i}/{n} {what}", flush=True) if i % 100 == 0 else None,
     )  # fmt: skip
     record = Report(
         "Steering on every concept of the embedded world",
@@ -52,7 +61,12 @@ def main() -> None:
         )
         for method, goal in GOALS.items()
     }
-    figures = {"concepts_that_reach_their_goal": reached, "concepts": len(concepts), "rows": done.rows}
+    figures = {
+        "concepts_that_reach_their_goal": reached,
+        "concepts": len(concepts),
+        "rows": done.rows,
+        "command": " ".join(sys.argv),
+    }
     print(json.dumps(figures, indent=1, default=str))
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)

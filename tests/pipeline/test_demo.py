@@ -8,7 +8,9 @@ import pytest
 from saesteer.evaluation import SweepResult
 from saesteer.pipeline.demo import CONFIG, run_demo
 
-TINY = replace(CONFIG, strengths=(0.2, 0.4), latents=1, samples=1, test_samples=1, base_samples=2, max_new_tokens=24)
+TINY = replace(
+    CONFIG, strengths=(0.2, 0.4), latents=1, samples=1, test_samples=1, base_samples=2, max_new_tokens=24
+)
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +42,11 @@ def test_settings_are_chosen_on_prompts_that_are_not_reported_on(demo):
 @pytest.mark.slow
 def test_a_second_run_reuses_the_samples(demo):
     first, out = demo
-    before = {path: path.stat().st_mtime_ns for path in (out / "samples").rglob("*.parquet") if "latents" not in path.name}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in (out / "samples").rglob("*.parquet")
+        if "latents" not in path.name
+    }
     again = run_demo(out, ("wedding",), TINY)
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert again.summary == first.summary

@@ -212,9 +212,8 @@ def _method(
     name: str, tried: SweepResult, tested: SweepResult, base: SweepResult, rows: str, config: StudyConfig
 ) -> MethodResult:
     label, role = LABELS[name]
-    both = SweepResult(
-        (*tried.rows, *tested.rows), {"selection": tried.provenance, "test": tested.provenance}
-    )
+    samples = (*tried.where(method=name).rows, *tested.where(method=name).rows)
+    both = SweepResult(samples, {"selection": tried.provenance, "test": tested.provenance})
     unit = "residual_norm" if role != "prompting" else ""
     return method_result(
         both,

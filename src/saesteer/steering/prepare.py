@@ -47,7 +47,7 @@ class Ready:
     only_active: bool = False
     keep_error: bool = True
     key: tuple[Any, ...] = ()
-    """Equal for interventions that differ in strength alone."""
+    """Equal for interventions that differ in strength alone; none for add, whose vectors share one table."""
 
     def amount(self, value: float | None) -> float:
         """The plain number for this strength, or for the spec's own."""
@@ -184,7 +184,9 @@ def _ready(
     meant = (at, each.op, each.where, when, id(gate_sae))
     if OPERATIONS[each.op].needs == "direction":
         vector = _vector(lm, spec, each, held, at, path)
-        return Ready(**common, vector=vector, key=(*meant, tensor_sha256(vector.cpu())))
+        return Ready(
+            **common, vector=vector, key=() if each.op == "add" else (*meant, tensor_sha256(vector.cpu()))
+        )
     sae, latents = held[str(each.sae)], each.numbers() or ()
     changes = (latents, each.only_active, bool(each.keep_error))
     return Ready(

@@ -52,6 +52,8 @@ def resolve_strength(
     What is resolved already stays, unless `texts` are given. `saes`: the spec's SAEs, by its names for them;
     needed for latent_max only.
     """
+    if texts is None and not any(map(_is_open, spec.interventions)):
+        return spec
     found = []
     for number, each in enumerate(spec.interventions):
         with inside(f"interventions[{number}]"):
@@ -150,6 +152,14 @@ def _resolved(
         noted = about | _origin(sae, [i for i, _ in pairs], texts)
         each = replace(each, resolved=raw, measured_on=noted)
     return each
+
+
+def _is_open(each: Intervention) -> bool:
+    """Whether a unit of it is not measured yet."""
+    strength = each.strength
+    if strength.unit in MEASURABLE and strength.factor is None:
+        return True
+    return each.unit == "latent_max" and each.resolved is None
 
 
 def _latent_tensor(tensor: TensorRef, saes: Mapping[str, SAE]) -> tuple[list[int], SAE]:

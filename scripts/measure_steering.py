@@ -54,7 +54,10 @@ def main() -> None:
     write_report(record, args.work / "report.html")
     reached = {
         method: sum(
-            m.outcome is not None and m.outcome.ratio.low >= goal and m.outcome.lift.estimate >= 0.1
+            m.outcome is not None
+            and m.outcome.ratio.low >= goal
+            and m.outcome.lift.estimate >= 0.1
+            and m.outcome.figures.coherence.estimate >= config.coherence
             for c in done.concepts
             for m in c.methods
             if m.method == method

@@ -10,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 FOLDER = Path(__file__).parents[1] / "docs"
+GOALS = {"diffmean": 5.0, "sae_decoder": 3.0}
 METHODS = {
     "diffmean": "difference of means",
     "sae_decoder": "best SAE latent",
@@ -125,9 +126,9 @@ def steering(found: dict) -> list[str]:
         f"`{found.get('command', 'python scripts/measure_steering.py --json docs/figures/steering.json')}`",
         "",
     ]
-    reached, n = found["concepts_that_reach_their_goal"], found["concepts"]
+    reached, n = {m: reaching(found["rows"], m, goal) for m, goal in GOALS.items()}, found["concepts"]
     lines += [
-        "Goals: the lower end of the ratio's 95 % interval, and a lift of at least 0.1. "
+        "Goals: the lower end of the ratio's 95 % interval, a lift of at least 0.1, a coherence of 0.8. "
         "Difference of means, 5 times the "
         f"base rate: {reached['diffmean']} of {n} concepts. "
         f"Best SAE latent, 3 times: {reached['sae_decoder']} of {n}. "
@@ -169,6 +170,18 @@ def steering(found: dict) -> list[str]:
         "",
         *table(["concept", "base", *METHODS.values()], body),
     ]
+
+
+def reaching(rows: list[dict], method: str, goal: float) -> int:
+    """Concepts with the goal reached on the test half, at a coherence of 0.8 or more there too."""
+    return sum(
+        row.get("behaviour") is not None
+        and (row["ratio_low"] is None or row["ratio_low"] >= goal)
+        and row["lift"] >= 0.1
+        and row["coherence"] >= 0.8
+        for row in rows
+        if row["method"] == method
+    )
 
 
 def cell(row: dict | None) -> str:

@@ -1,4 +1,4 @@
-"""The demo on the real embedded world, as small as it gets: every stage runs, and the report holds what was measured."""
+"""The demo on the real embedded world, as small as it gets: every stage runs, the report is whole."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The weights that ship: their size, their format, and that they are as good as the docs say, within sampling error.
+"""The weights that ship: their size, their format, and that they are about as good as the docs say.
 
 The bounds here guard against a worse build; the targets and the exact figures stand in docs/figures.md.
 """

@@ -193,7 +193,9 @@ def _arms(
         spec = sae_decoder(lm, concept, sae, at=config.at, latent=latent)
         arms.append(Arm(concept, "sae_decoder", spec, grid, variant=f"latent {latent}"))
     arms += [Arm(concept, "prompting", variant=p, prefix=p) for p in prompting(lm, concept)]
-    arms.append(Arm(concept, "random", random_direction(lm, at=config.at, seed=config.seed), grid))
+    texts = (*concept.positive, *concept.negative)  # so that its strengths mean what the others' mean
+    control = random_direction(lm, at=config.at, seed=config.seed, texts=texts)
+    arms.append(Arm(concept, "random", control, grid))
     return arms
 
 

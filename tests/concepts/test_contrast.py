@@ -60,13 +60,18 @@ def test_text_level_figures_are_those_of_the_naive_way(lm, planted, pool):
     assert len(ranking.rows) == D_SAE
     for row in ranking.rows:
         a, b = yes[:, row.latent], no[:, row.latent]
-        wins = (a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean()
-        assert row.auroc == pytest.approx(wins, abs=5e-3)
+        # Another batch shape changes the last bits, and with them who wins a near tie.
+        near = 1e-5 * max(1.0, np.abs(a).max())
+        sure, possible = (a[:, None] > b + near).mean(), (a[:, None] >= b - near).mean()
+        exact = (a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean()
+        assert sure <= row.auroc <= possible
+        if sure + 0.5 * ((a[:, None] == 0) & (b == 0)).mean() == exact:
+            assert row.auroc == pytest.approx(exact, abs=1e-6)
         assert row.mean_difference == pytest.approx(a.mean() - b.mean(), rel=1e-3, abs=1e-5)
         spread = math.sqrt((a.var() * len(a) + b.var() * len(b)) / (len(a) + len(b) - 2))
-        assert row.cohens_d == pytest.approx(
-            (a.mean() - b.mean()) / spread if spread else 0, rel=1e-2, abs=1e-4
-        )
+        if spread == 0 or spread > 100 * near:  # else it is made of last bits
+            expected_d = (a.mean() - b.mean()) / spread if spread else 0
+            assert row.cohens_d == pytest.approx(expected_d, rel=1e-2, abs=1e-4)
         assert (row.rate_positive, row.rate_negative) == ((a > 0).mean(), (b > 0).mean())
         assert row.p_adjusted >= row.p
     best = ranking.best
@@ -84,8 +89,13 @@ def test_token_level_figures_are_those_of_tokens(lm, planted):
     assert (ranking.summary["positive"], ranking.summary["negative"]) == (len(yes), len(no))
     for row in ranking.rows[:5]:
         a, b = yes[:, row.latent], no[:, row.latent]
-        wins = (a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean()
-        assert row.auroc == pytest.approx(wins, abs=5e-3)
+        # Another batch shape changes the last bits, and with them who wins a near tie.
+        near = 1e-5 * max(1.0, np.abs(a).max())
+        sure, possible = (a[:, None] > b + near).mean(), (a[:, None] >= b - near).mean()
+        exact = (a[:, None] > b).mean() + 0.5 * (a[:, None] == b).mean()
+        assert sure <= row.auroc <= possible
+        if sure + 0.5 * ((a[:, None] == 0) & (b == 0)).mean() == exact:
+            assert row.auroc == pytest.approx(exact, abs=1e-6)
         assert row.mean_difference == pytest.approx(a.mean() - b.mean(), rel=1e-3)
     # p is of texts: far from what so many tokens would pretend.
     means = [

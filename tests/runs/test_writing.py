@@ -104,8 +104,10 @@ def test_a_full_disk_is_called_that(tmp_path):
 @pytest.mark.parametrize("kill", [signal.SIGINT, signal.SIGKILL])
 def test_a_killed_writer_leaves_what_was_there(tmp_path, kill):
     write_text(tmp_path / "x", "good")
+    # A test run in the background hands down an ignored SIGINT.
     code = f"""
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from saesteer.runs import atomic
 with atomic({str(tmp_path / "x")!r}) as temporary:
     temporary.write_text("half")

@@ -1,7 +1,7 @@
 """The weights that ship: their size, their format, and that they are about as good as the docs say.
 
-The bounds here only guard against a worse build: a few standard errors below what these weights do. The targets,
-which the first weights miss in entropy, form and consistency, stand in docs/figures.md beside the exact figures.
+The bounds here only guard against a worse build: a few standard errors below what these weights do. The
+targets, which the first weights miss in entropy, form and consistency, stand in docs/figures.md.
 """
 
 import json

@@ -8,11 +8,6 @@ import pytest
 from saesteer.cli.demo import _command, _concepts
 from saesteer.pipeline import StudyConfig
 from saesteer.pipeline import demo as pipeline_demo
-from saesteer.world import assets
-
-needs_weights = pytest.mark.skipif(
-    not (assets.WEIGHTS / "lm" / "config.json").is_file(), reason="the world's weights are not built here"
-)
 
 
 @pytest.mark.parametrize("given", ["", " , ", "wedding,wedding", "wedding,world/wedding", "weding"])
@@ -38,7 +33,6 @@ def test_a_folder_that_cannot_be_is_refused_first(run, tmp_path):
     assert said.code == 2 and "is a file" in said.err and "Traceback" not in said.err
 
 
-@needs_weights
 @pytest.mark.slow
 def test_the_whole_way(run, tmp_path, monkeypatch):
     tiny = StudyConfig(

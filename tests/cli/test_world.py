@@ -4,15 +4,7 @@ import json
 
 import pytest
 
-from saesteer.world import assets
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not all((assets.WEIGHTS / each).is_dir() for each in ("lm", "layers.2", "layers.3")),
-        reason="the world's weights are not built here",
-    ),
-]
+pytestmark = pytest.mark.slow
 
 
 def test_find_steer_show_generate(run, tmp_path):

@@ -77,17 +77,10 @@ def test_drawing_without_replacement_renormalises():
 
 
 def test_probabilities_match_frequencies():
-    """Importance check: E[1/p] over drawn choices counts the support."""
     dist = Dist({"x": 3.0, "y": 1.0})
     rng = random.Random(1)
     counts = Counter(dist.sample(rng) for _ in range(20_000))
     assert counts["x"] / 20_000 == pytest.approx(0.75, abs=0.01)
-
-
-def _swap(story, what):
-    readings = [s.reading for s in story.sentences]
-    text = story.text
-    return readings, text, what
 
 
 @pytest.mark.parametrize(("old", "new", "what"), [("She ", "He ", "pronoun"), ("He ", "She ", "pronoun")])

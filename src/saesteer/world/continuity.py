@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from saesteer.world.patterns import NAME, OTHER, SUBJECT, Slot
 from saesteer.world.story import Reading, connective_times, gender_of
-from saesteer.world.words import lexicon
 
 
 def slips(readings: Sequence[Reading | None]) -> list[str]:
@@ -47,8 +46,3 @@ def slips(readings: Sequence[Reading | None]) -> list[str]:
                     found.append("town")
                 town = town or word
     return found
-
-
-def is_name(word: str) -> bool:
-    names = lexicon().names
-    return word in names["female"] or word in names["male"]

@@ -143,9 +143,3 @@ def signature_table() -> Mapping[Signature, tuple[Pattern, ...]]:
         for signature in signatures(pattern):
             table[signature].append(pattern)
     return {signature: tuple(found) for signature, found in table.items()}
-
-
-@cache
-def signature_prefixes() -> frozenset[Signature]:
-    """Every beginning of every signature, for judging a sentence that was cut off."""
-    return frozenset(signature[:i] for signature in signature_table() for i in range(len(signature) + 1))

@@ -108,7 +108,8 @@ def encode_sentences(sentences: Sequence[Sentence]) -> tuple[np.ndarray, np.ndar
 
     Equals tokenizing the story's text (tests/world/test_tokens.py), many times faster.
     """
-    ids, ends, table = [table_bos()], [-1], token_ids()
+    table = token_ids()
+    ids, ends = [table[BOS]], [-1]
     for i, sentence in enumerate(sentences):
         for word, space in pieces(sentence.words):
             ids.append(table[SPACE + word if space else word])
@@ -116,7 +117,3 @@ def encode_sentences(sentences: Sequence[Sentence]) -> tuple[np.ndarray, np.ndar
     ids.append(table[EOS])
     ends.append(-1)
     return np.array(ids, dtype=np.int64), np.array(ends, dtype=np.int64)
-
-
-def table_bos() -> int:
-    return token_ids()[BOS]

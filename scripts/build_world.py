@@ -18,9 +18,11 @@ import numpy as np
 import torch
 import world_lm
 import world_saes
+from torch.multiprocessing import spawn
 
 from saesteer.world.story import tell
-from saesteer.world.tokens import build_tokenizer, encode_sentences, token_ids, vocabulary
+from saesteer.world.tokens import SPACE, build_tokenizer, encode_sentences, token_ids, vocabulary
+from saesteer.world.words import lexicon
 
 PACKAGE = Path(__file__).parents[1] / "src/saesteer/world/weights"
 HELD_OUT_SEED, TRAIN_SEED, CHUNK = 10_000_000, 20_000_000, 2000
@@ -88,9 +90,14 @@ def main() -> None:
         print(
             f"{len(vocabulary())} tokens in the vocabulary, {len(train['ids'])} tokens of stories", flush=True
         )
+        names = lexicon().names
+        copied = [table[SPACE + word] for kind in ("female", "male", "town") for word in names[kind]]
         config = world_lm.LMConfig()
-        model = world_lm.build(config, len(vocabulary()), bos, eos, pad)
-        world_lm.train(model, train["ids"], train["offsets"], pad, config, args.work, args.minutes)
+        tokens = {"vocab": len(vocabulary()), "bos": bos, "eos": eos, "pad": pad}
+        (args.work / "meeting").unlink(missing_ok=True)
+        spawn(world_lm.train_rank, (args.work, tokens, copied, args.minutes), nprocs=config.ranks)
+        model = world_lm.build(config, **tokens)
+        model.load_state_dict(torch.load(args.work / "lm.ckpt", weights_only=True)["model"])
         model.to(torch.float16).save_pretrained(folder)
         tokenizer.save_pretrained(folder)
     model = world_lm.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)

@@ -4,9 +4,7 @@ import json
 
 import pytest
 
-from saesteer.cli.find import by_words
 from saesteer.concepts import Ranking
-from saesteer.errors import InputError
 
 POSITIVE = ["The bride kissed the groom.", "Anna wore a veil.", "The groom lost the ring.", "A bride smiled."]
 NEGATIVE = ["The ship crossed the sea.", "A sailor saw a wave.", "The boat was old.", "Rain fell all night."]
@@ -51,20 +49,6 @@ def test_level_and_words(run, place, tmp_path):
     record = json.loads(said.out)
     assert record["summary"]["level"] == "token" and record["summary"]["texts"] == [3, 5]
     assert record["latents"][0]["evidence"] is None
-
-
-def test_words_are_whole_words_in_any_case():
-    concept = by_words(
-        "sea,ring", ["The Sea rose.", "A search began.", "Her ring, lost.", "It rings.", "The Sea rose."]
-    )
-    assert concept.positive == ("The Sea rose.", "Her ring, lost.")
-    assert concept.negative == ("A search began.", "It rings.")
-
-
-@pytest.mark.parametrize("words", ["", " , ", "nothing", "the"])
-def test_words_that_make_no_contrast(words):
-    with pytest.raises(InputError):
-        by_words(words, ["The sea rose.", "The ring shone."])
 
 
 @pytest.mark.parametrize(

@@ -176,6 +176,23 @@ def test_a_changed_tensor_is_found(tmp_path):
         load_spec(tmp_path / "a.yaml")
 
 
+@pytest.mark.parametrize("fails", ["write_json", "write_text"])
+def test_a_save_that_fails_leaves_no_tensors_behind(tmp_path, monkeypatch, fails):
+    tiny.direction(seed=1).save(tmp_path / "older.yaml")
+    before = sorted(tmp_path.iterdir())
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(f"saesteer.steering.files.{fails}", full)
+    ending = "json" if fails == "write_json" else "yaml"
+    for spec, name in ((FULL, "new"), (tiny.direction(seed=1), "older")):
+        with pytest.raises(OSError, match="No space"):
+            spec.save(tmp_path / f"{name}.{ending}")
+    assert sorted(tmp_path.iterdir()) == before
+    load_spec(tmp_path / "older.yaml")
+
+
 def _with_tensor(tmp_path, **fields):
     FULL.save(tmp_path / "a.json")
     values = json.loads((tmp_path / "a.json").read_text())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from saesteer.text import Concept
 
 _STORIES = 400  # of the world, for --words without --texts
-_SIDE = 200  # texts on a side that --words takes at most
 
 
 def find(
@@ -110,32 +108,13 @@ def _contrast(
     if concept is not None:
         return load_concept(concept)
     if words is not None:
-        return by_words(words, texts_for(model, texts, _STORIES))
+        from saesteer.concepts import by_words
+
+        return by_words(words.split(","), texts_for(model, texts, _STORIES))
     if positive is None or negative is None:
         raise InputError("--positive and --negative go together; give both files")
     sides = [tuple(read_lines(each)) for each in (positive, negative)]
     return Concept(positive.stem or "texts", "", sides[0], sides[1])
-
-
-def by_words(words: str, texts: Iterable[str]) -> Concept:
-    """Texts that hold one of the words, in any case, against texts that hold none; 200 of each at most."""
-    import re
-
-    from saesteer.text import Concept
-
-    wanted = [word.strip() for word in words.split(",") if word.strip()]
-    if not wanted:
-        raise InputError(f"--words is words with commas, got {words!r}; give at least one")
-    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, wanted))})(?!\w)", re.IGNORECASE)
-    sides: tuple[dict[str, None], dict[str, None]] = ({}, {})
-    for text in texts:
-        side = sides[0] if pattern.search(text) else sides[1]
-        if len(side) < _SIDE:
-            side[text] = None
-    for side, what in zip(sides, ("holds one of", "is without"), strict=True):
-        if not side:
-            raise InputError(f"no text {what} the words {', '.join(wanted)}; give others or more --texts")
-    return Concept(name=", ".join(wanted), description="", positive=tuple(sides[0]), negative=tuple(sides[1]))
 
 
 def _record(ranking: Ranking, model: str, sae: str, top: int) -> dict[str, Any]:

@@ -71,22 +71,26 @@ def final_norm(lm: LanguageModel) -> nn.Module:
 
 @torch.no_grad()
 def through_norm(norm: nn.Module, direction: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    """The direction after the norm's linear part: centred where the norm centres, times its weights.
+    """The direction after the norm's linear part: centred where the norm centres, times its weights."""
+    weight, centres = linear_part(norm, direction)
+    return (direction - direction.mean() if centres else direction) * weight
+
+
+@torch.no_grad()
+def linear_part(norm: nn.Module, like: Float[Tensor, " d"]) -> tuple[Float[Tensor, " d"], bool]:
+    """The norm's weights, and whether it centres first; on the device of `like`.
 
     Both are read off the norm's outputs, so that no family has to be known: a probe of +1 and -1 in turn has
     mean 0 and root mean square 1, so norm(probe) is probe * weight + bias for LayerNorm, RMSNorm and Gemma's.
     """
-    parameter = next(norm.parameters(), direction)
-    d = len(direction)
-    probe = torch.ones(d, dtype=parameter.dtype, device=parameter.device)
+    parameter = next(norm.parameters(), like)
+    probe = torch.ones(len(like), dtype=parameter.dtype, device=parameter.device)
     probe[1::2] = -1
     bias = (norm(probe) + norm(-probe)).float() / 2
     weight = (norm(probe).float() - bias) * probe.float()
     # A constant is nothing to a norm that centres.
     centres = bool((norm(torch.ones_like(probe)).float() - bias).abs().sum() < 0.5 * weight.abs().sum())
-    if centres:
-        direction = direction - direction.mean()
-    return direction * weight.to(direction.device)
+    return weight.to(like.device), centres
 
 
 def _effects(lm: LanguageModel, ids: Tensor, logits: Float[Tensor, " vocab"]) -> tuple[TokenEffect, ...]:

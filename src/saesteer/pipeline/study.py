@@ -9,10 +9,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-from saesteer.concepts import Ranking, rank_latents
+from jaxtyping import Float
+from torch import Tensor
+
+from saesteer.concepts import Ranking, output_effect, rank_latents
+from saesteer.concepts.contrast import SIGNIFICANT
 from saesteer.errors import InputError
 from saesteer.evaluation import Arm, SweepResult, baseline, choose, evaluate, figures
 from saesteer.evaluation.rows import Half
@@ -46,7 +51,7 @@ class StudyConfig:
     strengths: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
     """In mean residual norms."""
     latents: int = 4
-    """Candidate latents: the best by whole texts and the best by tokens, by turns."""
+    """Candidate latents: the best by whole texts, by tokens and by what they write, by turns."""
     samples: int = 4
     """Texts per prompt and setting, on the selection half."""
     test_samples: int = 8
@@ -132,7 +137,8 @@ class _Work:
         by_text = rank_latents(lm, sae, concept, at=config.at, level="text")
         by_token = rank_latents(lm, sae, concept, at=config.at, level="token", evidence=1)
         by_text.save(self.folder / f"{short}_latents.parquet")
-        arms = _arms(lm, sae, concept, _candidates(by_text, by_token, config.latents), config)
+        candidates = _candidates(by_text, by_token, output_effect(lm, sae, concept), config.latents)
+        arms = _arms(lm, sae, concept, candidates, config)
         tried = self.sweep(short, "selection", arms, config.samples, config.seed, start + 10)
         chosen = _chosen(arms, tried, config)
         tested = self.sweep(short, "test", chosen, config.test_samples, config.seed + 2, start + 60)
@@ -178,10 +184,15 @@ class _Work:
         return path.relative_to(self.folder.parent).as_posix()
 
 
-def _candidates(by_text: Ranking, by_token: Ranking, n: int) -> list[int]:
-    """The first latents of both rankings, by turns."""
-    order = [score.latent for pair in zip(by_text.rows, by_token.rows, strict=False) for score in pair]
-    return list(dict.fromkeys(order))[:n]
+def _candidates(by_text: Ranking, by_token: Ranking, effect: Float[Tensor, " d_sae"], n: int) -> list[int]:
+    """The first latents by whole texts, by tokens and, of those that tell the texts apart, by what they
+    write; by turns. A latent may read a concept well and write nothing of it.
+    """
+    readers = [s.latent for s in by_text.rows if s.mean_difference > 0 and s.p_adjusted <= SIGNIFICANT]
+    writers = sorted(readers, key=lambda latent: -float(effect[latent]))
+    columns = [s.latent for s in by_text.rows], [s.latent for s in by_token.rows], writers
+    turns = [latent for row in zip_longest(*columns) for latent in row if latent is not None]
+    return list(dict.fromkeys(turns))[:n]
 
 
 def _arms(

@@ -55,12 +55,18 @@ def check_ending(path: Path) -> None:
 def write_record(path: Path, record: dict[str, Any], tensors: Mapping[str, Tensor]) -> None:
     """Write the tensors (file name -> tensor), then the record that names them."""
     check_ending(path)
-    for name, value in tensors.items():
-        write_bytes(contained(path.parent, name), tensor_bytes(value))
-    if path.suffix.lower() == ".json":
-        write_json(path, record)
-    else:
-        write_text(path, yaml.safe_dump(plain(record), sort_keys=False, allow_unicode=True, width=110))
+    new = [file for name in tensors if not (file := contained(path.parent, name)).exists()]
+    try:
+        for name, value in tensors.items():
+            write_bytes(contained(path.parent, name), tensor_bytes(value))
+        if path.suffix.lower() == ".json":
+            write_json(path, record)
+        else:
+            write_text(path, yaml.safe_dump(plain(record), sort_keys=False, allow_unicode=True, width=110))
+    except BaseException:  # a full disk or Ctrl-C: no tensors that no record names
+        for file in new:
+            file.unlink(missing_ok=True)
+        raise
 
 
 def read_record(path: Path) -> Any:

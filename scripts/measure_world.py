@@ -74,7 +74,7 @@ def samples(lm: LanguageModel, count: int) -> dict[str, float]:
     and times.
     """
     rows = lm.generate([""], n=count, max_new_tokens=260, temperature=1.0, seed=0).rows
-    sentences = formed = consistent = 0
+    sentences = formed = consistent = persons = 0
     wrong: dict[str, int] = {}
     for row in rows:
         verdict = judge_text(row.text.strip())
@@ -82,12 +82,14 @@ def samples(lm: LanguageModel, count: int) -> dict[str, float]:
         formed += sum(v.well_formed for v in verdict.sentences)
         found = slips([v.reading for v in verdict.sentences])
         consistent += not found
+        persons += not {"name", "pronoun"} & set(found)
         for what in set(found):
             wrong[what] = wrong.get(what, 0) + 1
     return {
         "stories": count,
         "sentences": sentences,
         "well_formed": formed / sentences,
+        "consistent_names_and_pronouns": persons / count,
         "consistent_stories": consistent / count,
         **{f"stories_with_{k}_slips": v / count for k, v in sorted(wrong.items())},
     }

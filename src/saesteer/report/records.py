@@ -138,7 +138,7 @@ class Report:
     title: str
     concepts: tuple[ConceptResult, ...]
     coherence: float = 0.8
-    """The coherence that every chosen setting had to keep on the selection half."""
+    """The coherence that every chosen setting is to keep on the test half."""
     subtitle: str = ""
     made: str = ""
     """When."""

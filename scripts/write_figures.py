@@ -162,6 +162,7 @@ def steering(found: dict) -> list[str]:
         ],
         summary,
     )
+    lines += [moonshot(found["rows"]), ""]
     concepts = list(dict.fromkeys(r["concept"] for r in found["rows"]))
     by = {(r["concept"], r["method"]): r for r in found["rows"]}
     body = [[c, by[c, "diffmean"]["base"], *(cell(by.get((c, m))) for m in METHODS)] for c in concepts]
@@ -171,6 +172,23 @@ def steering(found: dict) -> list[str]:
         "",
         *table(["concept", "base", *METHODS.values()], body),
     ]
+
+
+def moonshot(rows: list[dict]) -> str:
+    """How far steering is from prompting: its behaviour over that of the best prompt, concept by concept."""
+    behaviour = {(r["concept"], r["method"]): r.get("behaviour") for r in rows}
+    prompted = {c: b for (c, m), b in behaviour.items() if m == "prompting" and b}
+    parts = []
+    for method in GOALS:
+        shares = [(behaviour.get((c, method)) or 0.0) / b for c, b in prompted.items()]
+        even = sum(share >= 1 for share in shares)
+        parts.append(f"{METHODS[method].lower()} {median(shares):.2f} (as good or better in {even})")
+    sentences = min(r["base_sentences"] for r in rows)
+    return (
+        "The moonshot is steering that equals prompting at the same coherence. Share of the best prompt's "
+        f"behaviour, median over {len(prompted)} concepts: {', '.join(parts)}. A method without a setting "
+        f"counts as 0. Base rates are from {sentences:,} sentences or more."
+    )
 
 
 def reaching(rows: list[dict], method: str, goal: float) -> int:

@@ -252,6 +252,7 @@ def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
         "concept": concept.name,
         "method": method.method,
         "base": concept.base.behaviour.estimate,
+        "base_sentences": concept.base.sentences,
         "setting": method.setting or None,
         "reason": method.reason,
     }

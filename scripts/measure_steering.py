@@ -14,12 +14,10 @@ import sys
 from pathlib import Path
 
 from saesteer import load_concept, load_model, load_sae
-from saesteer.pipeline.study import StudyConfig, study
+from saesteer.pipeline.study import GOALS, StudyConfig, study
 from saesteer.report import Report, write_report
 from saesteer.world.texts import openings
 from saesteer.world.words import CONCEPTS
-
-GOALS = {"diffmean": 5.0, "sae_decoder": 3.0}
 
 
 def main() -> None:
@@ -53,16 +51,7 @@ def main() -> None:
     )
     write_report(record, args.work / "report.html")
     reached = {
-        method: sum(
-            m.outcome is not None
-            and m.outcome.ratio.low >= goal
-            and m.outcome.lift.estimate >= 0.1
-            and m.outcome.figures.coherence.estimate >= config.coherence
-            for c in done.concepts
-            for m in c.methods
-            if m.method == method
-        )
-        for method, goal in GOALS.items()
+        name: sum(row.get("reached", False) for row in done.rows if row["method"] == name) for name in GOALS
     }
     figures = {
         "concepts_that_reach_their_goal": reached,

@@ -35,6 +35,7 @@ def table(head: list[str], rows: list[list[object]]) -> list[str]:
 
 def world(found: dict) -> list[str]:
     lm, samples, spotting = found["language_model"], found["samples"], found["word_spotting"]
+    best, any_word = spotting["best_word"], spotting["any_word"]
     lines = [
         "## The embedded model",
         "",
@@ -54,11 +55,17 @@ def world(found: dict) -> list[str]:
                 "at least 0.95",
             ],
             ["stories with consistent town and time of day as well", samples["consistent_stories"], ""],
-            [
-                "single best word tells a sentence's concept, AUROC, median (highest)",
-                f"{spotting['median']:.3f} ({spotting['maximum']:.3f})",
-                "",
-            ],
+            *(
+                [
+                    f"{what} tells a sentence's concept: AUROC, median (highest)",
+                    f"{middle:.3f} ({most:.3f})",
+                    "",
+                ]
+                for what, middle, most in (
+                    ("the single best word", median(best.values()), max(best.values())),
+                    ("any word of the concept's own", median(any_word.values()), max(any_word.values())),
+                )
+            ),
         ],
     )
     for at in ("layers.2", "layers.3"):
@@ -112,12 +119,19 @@ def sae(at: str, found: dict) -> list[str]:
             mine["token_auroc"][c],
             mine["probe_token_auroc"][c],
             found["bayes_ceiling"][c],
+            found["word_spotting"]["best_word"][c],
+            found["word_spotting"]["any_word"][c],
         ]
         for c in mine["token_auroc"]
     ]
-    return lines + table(
-        ["concept", "sentence AUROC", "token AUROC", "probe (token)", "Bayes ceiling (token)"], concepts
-    )
+    heads = [
+        "concept",
+        "best latent: sentence AUROC",
+        "token AUROC",
+        "probe (token)",
+        "Bayes ceiling (token)",
+    ]
+    return lines + table([*heads, "best word (sentence)", "any own word (sentence)"], concepts)
 
 
 def steering(found: dict) -> list[str]:
@@ -127,7 +141,7 @@ def steering(found: dict) -> list[str]:
         f"`{found.get('command', 'python scripts/measure_steering.py --json docs/figures/steering.json')}`",
         "",
     ]
-    reached, n = {m: reaching(found["rows"], m, goal) for m, goal in GOALS.items()}, found["concepts"]
+    reached, n = {m: reaching(found["rows"], m) for m in GOALS}, found["concepts"]
     lines += [
         "Goals: the lower end of the ratio's 95 % interval, a lift of at least 0.1, a coherence of 0.8. "
         "Difference of means, 5 times the "
@@ -191,16 +205,9 @@ def moonshot(rows: list[dict]) -> str:
     )
 
 
-def reaching(rows: list[dict], method: str, goal: float) -> int:
-    """Concepts with the goal reached on the test half, at a coherence of 0.8 or more there too."""
-    return sum(
-        row.get("behaviour") is not None
-        and (row["ratio_low"] is None or row["ratio_low"] >= goal)
-        and row["lift"] >= 0.1
-        and row["coherence"] >= 0.8
-        for row in rows
-        if row["method"] == method
-    )
+def reaching(rows: list[dict], method: str) -> int:
+    """Concepts with the goal reached on the test half."""
+    return sum(row.get("reached", False) for row in rows if row["method"] == method)
 
 
 def cell(row: dict | None) -> str:

@@ -4,9 +4,12 @@ import json
 from dataclasses import replace
 
 import pytest
+import torch
 
+from saesteer.concepts import LatentScore, Ranking
 from saesteer.evaluation import SweepResult
 from saesteer.pipeline.demo import CONFIG, run_demo
+from saesteer.pipeline.study import _candidates
 
 TINY = replace(
     CONFIG, strengths=(0.2, 0.4), latents=1, samples=1, test_samples=1, base_samples=2, max_new_tokens=24
@@ -27,6 +30,25 @@ def test_every_stage_leaves_its_result(demo):
     assert "wedding" in page and "<svg" in page
     assert [row["method"] for row in result.summary] == ["diffmean", "sae_decoder", "prompting", "random"]
     json.dumps(result.summary)
+
+
+@pytest.mark.slow
+def test_the_latent_that_is_shown_is_the_one_that_was_steered_with(demo):
+    [concept] = demo[0].record.concepts
+    [method] = [each for each in concept.methods if each.method == "sae_decoder"]
+    assert method.setting == "" or method.setting.startswith(f"latent {concept.latent.latent}, ")
+    assert concept.latent.contexts and concept.latent.promoted
+
+
+def test_candidates_are_taken_by_turns_and_write_only_what_they_read():
+    def score(latent, difference=1.0, p=0.001):
+        return LatentScore(latent, 0.9, difference, 1.0, 0.5, 0.1, p, p)
+
+    by_text = Ranking((score(4), score(1), score(2, difference=-1.0), score(3, p=0.2), score(0)))
+    by_token = Ranking((score(1), score(0), score(2), score(3), score(4)))
+    effect = torch.tensor([0.3, 0.1, 0.9, 0.8, 0.2])
+    assert _candidates(by_text, by_token, effect, 3) == [4, 1, 0]
+    assert _candidates(by_text, by_token, effect, 9) == [4, 1, 0, 2, 3]
 
 
 @pytest.mark.slow

@@ -27,6 +27,13 @@ def test_stories_of_the_generator_have_none():
         (f"{START} She walked all the way across Calder.", ["town"]),
         (f"{START} At night, hours went by. In the morning, hours went by.", ["time"]),
         (f"{START} She told Peter everything.", ["name"]),
+        (f"{START} She told Anna everything.", ["name"]),
+        (f"{START} Tom went upstairs. He told Tom everything.", ["name"]),
+        (f"{START} She walked all the way across Calder. It was getting late in Harlow.", ["town"]),
+        (
+            f"{START} At night, hours went by. In the morning, hours went by. After lunch, hours went by.",
+            ["time"] * 2,
+        ),
         (f"{START} Hours went by. Tom lived alone in Harlow.", ["order"]),
         (f"{START} Tom went upstairs. He told Anna everything.", []),
     ],

@@ -3,13 +3,14 @@
 import math
 import random
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
 from saesteer.world.chance import Chance, Dist, Impossible
 from saesteer.world.patterns import patterns, signature_table
 from saesteer.world.reading import judge_text
-from saesteer.world.story import retell, tell
+from saesteer.world.story import P_STAY, retell, tell
 from saesteer.world.words import CONCEPT_CLASSES, CONCEPTS, lexicon
 
 
@@ -22,7 +23,10 @@ def test_the_world_is_as_large_as_promised():
     lex = lexicon()
     assert len(CONCEPTS) >= 24
     for concept in lex.concepts.values():
-        assert len(set(concept.words)) >= 30, concept.name
+        # Lemmas, not forms: nouns without the plurals of listed ones, and adjectives; verbs not even counted.
+        nouns = {w for kind in ("thing", "stuff", "person", "place") for w in concept.classes[kind]}
+        plurals = {w for w in concept.classes["things"] if w.removesuffix("s") not in nouns}
+        assert len(nouns | plurals | set(concept.classes["quality"])) >= 30, concept.name
         assert set(concept.classes) == set(CONCEPT_CLASSES)
     named = set().union(*(lex.names[k] for k in ("female", "male", "town")))
     assert len(set(lex.entries) - named) >= 2000
@@ -119,3 +123,13 @@ def test_time_never_runs_backwards(told):
 def test_the_same_seed_tells_the_same_story():
     assert tell(5) == tell(5)
     assert tell(5).text != tell(6).text
+
+
+def test_a_topic_stays(told):
+    stays, moves = 0, 0
+    for story in told:
+        topics = [s.reading.topic for s in story.sentences if s.reading.topic and s.reading.part != "closing"]
+        for before, after in pairwise(topics):
+            stays += before == after
+            moves += before != after
+    assert stays / (stays + moves) == pytest.approx(P_STAY, abs=0.01)

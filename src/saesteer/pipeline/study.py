@@ -16,15 +16,17 @@ from typing import Any
 from jaxtyping import Float
 from torch import Tensor
 
-from saesteer.concepts import Ranking, output_effect, rank_latents
+from saesteer.concepts import Ranking, evidence_of, output_effect, rank_latents
 from saesteer.concepts.contrast import SIGNIFICANT
 from saesteer.errors import InputError
 from saesteer.evaluation import Arm, SweepResult, baseline, choose, evaluate, figures
 from saesteer.evaluation.rows import Half
 from saesteer.judges import Judge
+from saesteer.latents import capture
 from saesteer.methods import diffmean, prompting, random_direction, sae_decoder
 from saesteer.model import LanguageModel
 from saesteer.report import ConceptResult, Context, LatentEvidence, MethodResult, method_result
+from saesteer.report.findings import reaches
 from saesteer.report.records import Role
 from saesteer.saes import SAE
 from saesteer.text import Concept
@@ -39,6 +41,7 @@ LABELS: dict[str, tuple[str, Role]] = {
     "random": ("Random direction", "control"),
 }
 WHAT: dict[Half, str] = {"selection": "trying strengths", "test": "measuring the choice"}
+LATENT = "latent "  # before the number, in the variant of an arm
 GOALS = {"diffmean": 5.0, "sae_decoder": 3.0}
 
 
@@ -84,7 +87,7 @@ class Study:
     @property
     def rows(self) -> list[dict[str, Any]]:
         """One plain row per concept and method: the chosen setting and its figures on the test half."""
-        return [_row(concept, method) for concept in self.concepts for method in concept.methods]
+        return [_row(concept, method, self.config) for concept in self.concepts for method in concept.methods]
 
 
 def study(
@@ -142,7 +145,7 @@ class _Work:
         short = concept.name.rsplit("/", 1)[-1]
         self.progress(f"{short}: finding latents", start, self.total)
         by_text = rank_latents(lm, sae, concept, at=config.at, level="text")
-        by_token = rank_latents(lm, sae, concept, at=config.at, level="token", evidence=1)
+        by_token = rank_latents(lm, sae, concept, at=config.at, level="token", evidence=0)
         by_text.save(self.folder / f"{short}_latents.parquet")
         candidates = _candidates(by_text, by_token, output_effect(lm, sae, concept), config.latents)
         arms = _arms(lm, sae, concept, candidates, config)
@@ -158,7 +161,31 @@ class _Work:
             base=figures(own.rows),
             base_rows=self.link(base),
             methods=methods,
-            latent=_evidence(by_text, by_token, len(concept.positive), latents, config.at),
+            latent=self.evidence(concept, by_text, by_token, _steered(chosen), latents),
+        )
+
+    def evidence(
+        self, concept: Concept, by_text: Ranking, by_token: Ranking, latent: int | None, link: str
+    ) -> LatentEvidence:
+        """What speaks for the latent that was steered with, or for the best reader where none was."""
+        latent = by_text.best.latent if latent is None else latent
+        score, token = (next(s for s in r.rows if s.latent == latent) for r in (by_text, by_token))
+        texts = (*concept.positive, *concept.negative)
+        rows = capture(self.lm, texts, self.sae, self.config.at)
+        shown = evidence_of(self.lm, self.sae, rows, latent)
+        positives = len(concept.positive)
+        return LatentEvidence(
+            sae=self.config.at,
+            latent=latent,
+            auroc=score.auroc,
+            rows=link,
+            token_auroc=token.auroc,
+            effect_size=score.cohens_d,
+            positive_rate=score.rate_positive,
+            negative_rate=score.rate_negative,
+            contexts=tuple(Context(c.tokens, c.activations, c.document < positives) for c in shown.contexts),
+            promoted=tuple((effect.token, effect.effect) for effect in shown.promoted),
+            suppressed=tuple((effect.token, effect.effect) for effect in shown.suppressed),
         )
 
     def sweep(self, short: str, half: Half, arms: list[Arm], n: int, seed: int, start: int) -> SweepResult:
@@ -209,7 +236,7 @@ def _arms(
     arms = [Arm(concept, "diffmean", diffmean(lm, concept, at=config.at), grid)]
     for latent in latents:
         spec = sae_decoder(lm, concept, sae, at=config.at, latent=latent)
-        arms.append(Arm(concept, "sae_decoder", spec, grid, variant=f"latent {latent}"))
+        arms.append(Arm(concept, "sae_decoder", spec, grid, variant=f"{LATENT}{latent}"))
     arms += [Arm(concept, "prompting", variant=p, prefix=p) for p in prompting(lm, concept)]
     texts = (*concept.positive, *concept.negative)  # so that its strengths mean what the others' mean
     control = random_direction(lm, at=config.at, seed=config.seed, texts=texts)
@@ -247,7 +274,7 @@ def _method(
     )
 
 
-def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
+def _row(concept: ConceptResult, method: MethodResult, config: StudyConfig) -> dict[str, Any]:
     row: dict[str, Any] = {
         "concept": concept.name,
         "method": method.method,
@@ -269,6 +296,7 @@ def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
         "ratio_low": _finite(found.ratio.low),
         "lift": found.lift.estimate,
         "lift_low": found.lift.low,
+        "reached": method.goal is not None and reaches(found, method.goal, config.coherence),
         "samples": found.figures.samples,
     }
 
@@ -278,20 +306,7 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _evidence(by_text: Ranking, by_token: Ranking, positives: int, rows: str, at: str) -> LatentEvidence:
-    best = by_text.best
-    evidence = by_text.evidence[0]
-    token = next(score for score in by_token.rows if score.latent == best.latent)
-    return LatentEvidence(
-        sae=at,
-        latent=best.latent,
-        auroc=best.auroc,
-        rows=rows,
-        token_auroc=token.auroc,
-        effect_size=best.cohens_d,
-        positive_rate=best.rate_positive,
-        negative_rate=best.rate_negative,
-        contexts=tuple(Context(c.tokens, c.activations, c.document < positives) for c in evidence.contexts),
-        promoted=tuple((effect.token, effect.effect) for effect in evidence.promoted),
-        suppressed=tuple((effect.token, effect.effect) for effect in evidence.suppressed),
-    )
+def _steered(chosen: Sequence[Arm]) -> int | None:
+    """The latent that was steered with in the end; None where no setting was chosen."""
+    found = [arm.variant for arm in chosen if arm.method == "sae_decoder"]
+    return int(found[0].removeprefix(LATENT)) if found else None

@@ -24,7 +24,6 @@ def slips(readings: Sequence[Reading | None]) -> list[str]:
         if opening and i > 1:
             found.append("order")
         slots = [item for item in reading.pattern.items if isinstance(item, Slot)]
-        subject = ""
         for slot, word in zip(slots, reading.values, strict=True):
             if slot.kind == NAME or (opening and slot.kind == OTHER):
                 cast.append(word)
@@ -33,13 +32,12 @@ def slips(readings: Sequence[Reading | None]) -> list[str]:
                 if word in ("she", "he"):
                     if focus and (gender_of(focus) == "male") != (word == "he"):
                         found.append("pronoun")
-                    subject = focus
                 else:
                     if cast and word not in cast:
                         found.append("name")
-                    subject = focus = word
+                    focus = word
             elif slot.kind == OTHER:
-                if cast and (word not in cast or word == (subject or focus)):
+                if cast and (word not in cast or word == focus):
                     found.append("name")
             elif slot.kind == "town":
                 if town and word != town:

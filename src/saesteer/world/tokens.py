@@ -9,11 +9,12 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Bool
 
 from saesteer.world.patterns import SUBJECT, Pattern, patterns
 from saesteer.world.story import Sentence, title_words
 from saesteer.world.surface import pieces
-from saesteer.world.words import TOPICS, lexicon
+from saesteer.world.words import CONCEPTS, TOPICS, lexicon
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -117,3 +118,11 @@ def encode_sentences(sentences: Sequence[Sentence]) -> tuple[np.ndarray, np.ndar
     ids.append(table[EOS])
     ends.append(-1)
     return np.array(ids, dtype=np.int64), np.array(ends, dtype=np.int64)
+
+
+def token_labels(sentences: Sequence[Sentence]) -> Bool[np.ndarray, "tokens concepts"]:
+    """For each token of `encode_sentences` the concepts that its sentence expresses (columns as CONCEPTS)."""
+    _, owner = encode_sentences(sentences)
+    none = [[False] * len(CONCEPTS)]  # BOS and EOS, whose owner is -1
+    table = np.array([[c in s.concepts for c in CONCEPTS] for s in sentences] + none)
+    return table[owner]

@@ -4,13 +4,15 @@ into the package.
     python scripts/build_world.py --work build/world [--minutes 110] [--stories 240000]
 
 Every stage is a folder or file under --work that is reused when it is there, so a killed build goes on where
-it stood (the model from its last checkpoint). Seeds are fixed. Two cores need about two hours; a GPU is used
-when there is one.
+it stood (the model from its last checkpoint); a folder of another grammar or configuration is refused. Seeds
+are fixed; how many steps --minutes allows depends on the machine, so only `--minutes 0` is the same on every
+one. Two cores need about two hours; a GPU serves the language model where there is one (not tried yet).
 """
 
 import argparse
 import json
 import shutil
+from dataclasses import asdict
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -18,8 +20,9 @@ import numpy as np
 import torch
 import world_lm
 import world_saes
-from torch.multiprocessing import spawn
 
+from saesteer.runs import digest
+from saesteer.world.patterns import patterns
 from saesteer.world.story import tell
 from saesteer.world.tokens import SPACE, build_tokenizer, encode_sentences, token_ids, vocabulary
 from saesteer.world.words import lexicon
@@ -57,6 +60,17 @@ def stories(path: Path, first_seed: int, count: int) -> dict[str, np.ndarray]:
     return dict(np.load(path))
 
 
+def check_stamp(work: Path, count: int) -> None:
+    """Refuse a work folder whose stages were made from something else."""
+    made_from = [vocabulary(), [p.source for p in patterns()], asdict(world_lm.LMConfig()), count, TRAIN_SEED]
+    stamp, path = digest(made_from), work / "stamp.txt"
+    if path.exists() and path.read_text() != stamp:
+        raise SystemExit(
+            f"{work} was built from another grammar, configuration or --stories; take another --work"
+        )
+    path.write_text(stamp)
+
+
 def report_lm(model: torch.nn.Module, held: dict[str, np.ndarray], pad: int) -> dict[str, float]:
     """Cross-entropy on held-out stories beside the true entropy of the same stories (nats per token)."""
     nll = world_lm.cross_entropy_of(model, held["ids"], held["offsets"], pad)
@@ -80,6 +94,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=["lm", "saes", "install", "all"], default="all")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
+    check_stamp(args.work, args.stories)
     table = token_ids()
     pad, bos, eos = (table[t] for t in ("<pad>", "<bos>", "<eos>"))
     folder = args.work / "lm"
@@ -92,14 +107,16 @@ def main() -> None:
         )
         names = lexicon().names
         copied = [table[SPACE + word] for kind in ("female", "male", "town") for word in names[kind]]
-        config = world_lm.LMConfig()
         tokens = {"vocab": len(vocabulary()), "bos": bos, "eos": eos, "pad": pad}
-        (args.work / "meeting").unlink(missing_ok=True)
-        spawn(world_lm.train_rank, (args.work, tokens, copied, args.minutes), nprocs=config.ranks)
-        model = world_lm.build(config, **tokens)
-        model.load_state_dict(torch.load(args.work / "lm.ckpt", weights_only=True)["model"])
-        model.to(torch.float16).save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+        world_lm.train_in_processes(args.work, tokens, copied, args.minutes)
+        model = world_lm.build(world_lm.LMConfig(), **tokens)
+        model.load_state_dict(
+            torch.load(args.work / "lm.ckpt", weights_only=True, map_location="cpu")["model"]
+        )
+        partial = args.work / "lm.tmp"
+        model.to(torch.float16).save_pretrained(partial)
+        tokenizer.save_pretrained(partial)
+        partial.replace(folder)
     model = world_lm.LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     (args.work / "lm.json").write_text(json.dumps(report_lm(model, held, pad), indent=1))
     print((args.work / "lm.json").read_text(), flush=True)

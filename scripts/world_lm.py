@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.distributed
+import torch.multiprocessing
 from torch.nn.functional import cross_entropy
 from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -24,7 +26,7 @@ class LMConfig:
     heads: int = 5
     mlp: int = 448
     ranks: int = 2  # processes of one thread each: a quarter faster than two threads
-    batch_tokens: int = 2048  # per process
+    batch_tokens: int = 4096  # of all processes together
     muon_lr: float = 0.02
     adam_lr: float = 4e-3
     weight_decay: float = 0.1
@@ -157,15 +159,15 @@ def train(
     pass to what fits. `copied`: the tokens (names, towns) that count more at first.
     """
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    is_copied = torch.zeros(model.config.vocab_size, dtype=torch.bool)
+    is_copied = torch.zeros(model.config.vocab_size, dtype=torch.bool, device=model.device)
     is_copied[copied] = True
-    groups = batches(offsets, config.batch_tokens, config.seed)[rank::ranks]
+    groups = batches(offsets, config.batch_tokens // ranks, config.seed)[rank::ranks]
     groups = groups[: _least(len(groups))]
     opts = optimizers(model, config)
     bases = [group["lr"] for opt in opts for group in opt.param_groups]
     checkpoint, step, spent = folder / "lm.ckpt", 0, 0.0
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
+        saved = torch.load(checkpoint, weights_only=True, map_location=model.device)
         model.load_state_dict(saved["model"])
         for opt, state in zip(opts, saved["opts"], strict=True):
             opt.load_state_dict(state)
@@ -179,7 +181,7 @@ def train(
         rate = schedule(step, total, config)
         for group, base in zip((g for o in opts for g in o.param_groups), bases, strict=True):
             group["lr"] = base * rate
-        rows, target = gather(ids, offsets, groups[step], pad)
+        rows, target = (each.to(model.device) for each in gather(ids, offsets, groups[step], pad))
         losses, said = losses_of(model, rows, target)
         extra = (config.copy_weight - 1) * max(0.0, 1 - step / (config.copy_phase * total))
         weight = 1 + extra * is_copied[said]
@@ -226,17 +228,26 @@ def _average_gradients(model: LlamaForCausalLM) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def train_rank(rank: int, work: Path, tokens: dict[str, int], copied: list[int], minutes: float) -> None:
-    """One process of the training; started by `torch.multiprocessing.spawn`. `tokens`: ids of bos, eos, pad
-    and the size of the vocabulary.
+def train_in_processes(work: Path, tokens: dict[str, int], copied: list[int], minutes: float) -> None:
+    """Train on the stories in `work`: on one GPU, else in processes of one thread each. `tokens`: ids of bos,
+    eos, pad and the size of the vocabulary.
     """
-    config = LMConfig()
+    meeting = work / "meeting"
+    meeting.unlink(missing_ok=True)
+    ranks = 1 if torch.cuda.is_available() else LMConfig().ranks
+    torch.multiprocessing.spawn(_train_rank, (ranks, work, tokens, copied, minutes), nprocs=ranks)
+    meeting.unlink(missing_ok=True)
+
+
+def _train_rank(
+    rank: int, ranks: int, work: Path, tokens: dict[str, int], copied: list[int], minutes: float
+) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{work.resolve()}/meeting", rank=rank, world_size=config.ranks
+        "gloo", init_method=f"file://{work.resolve()}/meeting", rank=rank, world_size=ranks
     )
-    data = np.load(work / "train.npz")
-    model = build(config, **tokens)
+    config, data = LMConfig(), np.load(work / "train.npz")
+    model = build(config, **tokens).to("cuda" if torch.cuda.is_available() else "cpu")
     train(model, data["ids"], data["offsets"], tokens["pad"], copied, config, work, minutes)
     torch.distributed.barrier()
     torch.distributed.destroy_process_group()

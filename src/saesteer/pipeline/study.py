@@ -50,7 +50,9 @@ class StudyConfig:
     """What a study tries, and on how many samples."""
 
     at: str = "layers.3"
-    """Hookpoint of the directions and of the SAE."""
+    """Hookpoint of the SAE, of its latents' directions and of the control."""
+    depths: tuple[str, ...] = ()
+    """Hookpoints at which the difference of means is tried; none: `at` alone."""
     strengths: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
     """In mean residual norms."""
     latents: int = 4
@@ -233,7 +235,10 @@ def _arms(
     lm: LanguageModel, sae: SAE, concept: Concept, latents: Sequence[int], config: StudyConfig
 ) -> list[Arm]:
     grid = config.strengths
-    arms = [Arm(concept, "diffmean", diffmean(lm, concept, at=config.at), grid)]
+    arms = [
+        Arm(concept, "diffmean", diffmean(lm, concept, at=at), grid, variant=at if config.depths else "")
+        for at in config.depths or (config.at,)
+    ]
     for latent in latents:
         spec = sae_decoder(lm, concept, sae, at=config.at, latent=latent)
         arms.append(Arm(concept, "sae_decoder", spec, grid, variant=f"{LATENT}{latent}"))

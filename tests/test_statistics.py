@@ -37,6 +37,14 @@ def test_auroc_is_that_of_sklearn_dense_and_sparse(sample):
     assert statistics.auroc(scores[:, 0], labels) == pytest.approx(expected[0])
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+def test_equal_infinities_tie(form):
+    scores = np.array([[-np.inf, np.inf], [-np.inf, 2], [-np.inf, np.inf], [1, np.inf]])
+    found = statistics.auroc(form(scores), np.array([True, True, False, False]))
+    np.testing.assert_array_equal(found, [0.25, 0.25])
+
+
 @given(samples(), st.sampled_from(ALTERNATIVES))
 def test_mann_whitney_is_that_of_scipy(sample, alternative):
     scores, labels = sample
@@ -160,6 +168,49 @@ def test_bootstrap_of_a_ratio_covers_the_truth_as_often_as_it_says():
         interval = statistics.bootstrap_ratio(top, bottom, n=400, seed=trial)
         covered += interval.low <= 2 <= interval.high
     assert 180 <= covered <= 199  # 95 % of 200, give or take
+
+
+@pytest.mark.parametrize("statistic", ["mean", "ratio", "difference"])
+def test_intervals_of_eight_groups_cover_the_truth(statistic):
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(8), 6)
+
+    def shares(mean):
+        return rng.random(48) < rng.beta(3 * mean, 3 * (1 - mean), 8)[groups]
+
+    covered = 0
+    for _ in range(1000):
+        top, bottom = shares(0.5), shares(0.25)
+        if statistic == "mean":
+            interval, truth = statistics.bootstrap_mean(top, groups, n=400), 0.5
+        elif statistic == "ratio":
+            interval, truth = statistics.bootstrap_ratio(top, bottom, groups, groups, n=400), 2.0
+        else:
+            interval, truth = statistics.bootstrap_difference(top, bottom, groups, groups, n=400), 0.25
+        covered += interval.low <= truth <= interval.high
+    assert covered >= 930
+
+
+def test_a_product_draws_the_same_rows_of_both_columns():
+    values, groups = np.random.default_rng(7).random(40), np.repeat(np.arange(8), 5)
+    mean = statistics.bootstrap_mean(values, groups)
+    product = statistics.bootstrap_product(values, values, groups)
+    assert (product.low, product.high) == pytest.approx((mean.low**2, mean.high**2))
+
+
+def test_a_sample_of_one_group_does_not_narrow_the_other():
+    values, groups = np.random.default_rng(8).random(40), np.repeat(np.arange(8), 5)
+    mean = statistics.bootstrap_mean(values, groups)
+    gap = statistics.bootstrap_difference(np.zeros(2), values, np.zeros(2), groups)
+    assert gap.high - gap.low == pytest.approx(mean.high - mean.low, rel=0.15)
+
+
+def test_ends_stay_inside_what_is_possible():
+    values = np.array([0.0, 1.0, 1.0, 1.0])
+    interval = statistics.bootstrap_mean(values)
+    assert (interval.low, interval.high) == (0, 1)
+    with pytest.raises(InputError, match="the same rows"):
+        statistics.bootstrap_product(values, values[:2])
 
 
 def test_a_ratio_over_nothing_is_unbounded():

@@ -3,6 +3,27 @@
 "Columns" are many variables over the same rows (latents over tokens): an array `[rows, columns]`, or a scipy
 sparse one, which is never made dense; a single variable `[rows]` gives a result without columns. `positive`
 says which rows are of the positive class.
+
+Bootstrap intervals are percentile intervals expanded for few groups (Hesterberg 2015, "What teachers should
+know about the bootstrap"). Draws of G groups are too close to their estimate, by sqrt((G - 1) / G), and know
+nothing of the doubt about their spread, so the ends are taken further out: at Phi(-t sqrt(G / (G - 1))), with
+t the quantile of the t distribution of G - 1 degrees of freedom. The ends stay means (or ratios) of groups that
+were seen, so they never leave what is possible. How often 95 % intervals held the truth (1,000 simulated sets
+of 6 rows a group, the groups unlike each other; shares: 0 or 1, skewed: exponential times log-normal; top
+mean 0.5, bottom mean 0.25), without and with the expansion:
+
+    groups            8               16               40
+    shares, mean      0.908 0.944    0.938 0.961    0.939 0.949
+    shares, ratio     0.913 0.966    0.933 0.961    0.941 0.952
+    shares, gap       0.925 0.971    0.947 0.968    0.947 0.955
+    skewed, mean      0.838 0.899    0.893 0.922    0.923 0.926
+    skewed, ratio     0.904 0.961    0.926 0.951    0.925 0.939
+    skewed, gap       0.878 0.943    0.906 0.934    0.921 0.928
+
+The product of two such means held 0.927 with 8 groups. What still misses for skewed values is the upper end;
+the lower end lay below the truth in at least 0.963 of the sets of every cell (0.975 would be exact). With
+fewer than 5 groups the interval is about the range of the groups, which covers less (4 groups: at most 0.88),
+and with one group it is a point.
 """
 
 from __future__ import annotations
@@ -14,7 +35,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
-from scipy.special import ndtr
+from scipy.special import ndtr, stdtrit
 
 from saesteer.errors import InputError
 
@@ -26,7 +47,7 @@ _BLOCK = 1 << 22  # numbers held at once
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate between the ends of its bootstrap interval."""
+    """An estimate between the ends of its bootstrap interval, expanded for few groups (see the module)."""
 
     low: float
     estimate: float
@@ -88,10 +109,43 @@ def bootstrap_mean(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """The mean with its percentile interval; with `groups`, whole groups are drawn (rows of one prompt)."""
+    """The mean with its interval; with `groups`, whole groups are drawn (rows of one prompt)."""
     rng = np.random.default_rng(seed)
-    totals, counts = _grouped(values, groups)
-    return _interval(_resampled_means(totals, counts, n, rng), totals.sum() / counts.sum(), level)
+    sample = _grouped(values, groups)
+    return _interval(_resampled_means(sample, n, rng), _mean(sample), len(sample.counts), level)
+
+
+def bootstrap_product(
+    one: Float[np.ndarray, " rows"],
+    other: Float[np.ndarray, " rows"],
+    groups: Int[np.ndarray, " rows"] | None = None,
+    n: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """mean(one) * mean(other) of two columns of the same rows; the same rows are drawn for both."""
+    first, second = _grouped(one, groups), _grouped(other, groups)
+    if len(one) != len(other):
+        raise InputError(f"one column has {len(one)} rows, the other {len(other)}; give the same rows")
+    draws = _resampled_means(first, n, np.random.default_rng(seed))
+    draws = draws * _resampled_means(second, n, np.random.default_rng(seed))
+    return _interval(draws, _mean(first) * _mean(second), len(first.counts), level)
+
+
+def bootstrap_difference(
+    top: Float[np.ndarray, " rows"],
+    bottom: Float[np.ndarray, " others"],
+    top_groups: Int[np.ndarray, " rows"] | None = None,
+    bottom_groups: Int[np.ndarray, " others"] | None = None,
+    n: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """mean(top) - mean(bottom) of two independent samples; the smaller number of groups decides."""
+    rng = np.random.default_rng(seed)
+    above, below = _grouped(top, top_groups), _grouped(bottom, bottom_groups)
+    draws = _resampled_means(above, n, rng) - _resampled_means(below, n, rng)
+    return _interval(draws, _mean(above) - _mean(below), _fewer(above, below), level)
 
 
 def bootstrap_ratio(
@@ -105,12 +159,10 @@ def bootstrap_ratio(
 ) -> Interval:
     """mean(top) / mean(bottom) of two independent samples; a draw of 0 / 0 widens the interval both ways."""
     rng = np.random.default_rng(seed)
-    (totals, counts), (others, other_counts) = _grouped(top, top_groups), _grouped(bottom, bottom_groups)
-    above = _resampled_means(totals, counts, n, rng)
-    below = _resampled_means(others, other_counts, n, rng)
+    above, below = _grouped(top, top_groups), _grouped(bottom, bottom_groups)
     with np.errstate(divide="ignore", invalid="ignore"):
-        estimate = (totals.sum() / counts.sum()) / (others.sum() / other_counts.sum())
-        return _interval(above / below, estimate, level)
+        draws = _resampled_means(above, n, rng) / _resampled_means(below, n, rng)
+        return _interval(draws, _mean(above) / _mean(below), _fewer(above, below), level)
 
 
 def holm(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:
@@ -172,7 +224,8 @@ def _ranks(
     zeros = rows - stored
     below = np.bincount(column, weights=value < 0, minlength=width)  # ranks that lie under the zeros
 
-    starts = np.flatnonzero(np.r_[True, (np.diff(value) != 0) | (np.diff(column) != 0)][: len(value)])
+    new = (value[1:] != value[:-1]) | (column[1:] != column[:-1])  # infinities have no difference
+    starts = np.flatnonzero(np.r_[True, new][: len(value)])
     ties = np.diff(np.r_[starts, len(value)])
     first = starts - block.indptr[column[starts]]  # place of the tie group in its own column
     rank = np.repeat(first + (ties + 1) / 2, ties) + np.where(value > 0, zeros[column], 0)
@@ -252,40 +305,61 @@ def _signs(rng: np.random.Generator, n: int, length: int) -> Float[np.ndarray, "
     return rng.integers(0, 2, (n, length)) * 2.0 - 1.0
 
 
-def _grouped(values: Any, groups: Any) -> tuple[Float[np.ndarray, " groups"], Float[np.ndarray, " groups"]]:
-    """Sum and number of values per group; without groups every row is one."""
+@dataclass(frozen=True)
+class _Sample:
+    """Sum and number of values per group."""
+
+    totals: Float[np.ndarray, " groups"]
+    counts: Float[np.ndarray, " groups"]
+
+
+def _grouped(values: Any, groups: Any) -> _Sample:
+    """The values by group; without groups every row is one."""
     numbers = _numbers(values, "values")
     if groups is None:
-        return numbers, np.ones(len(numbers))
+        return _Sample(numbers, np.ones(len(numbers)))
     if len(groups) != len(numbers):
         raise InputError(f"{len(numbers)} values have {len(groups)} groups; give one group per value")
     _, index = np.unique(np.asarray(groups), return_inverse=True)
-    return np.bincount(index, weights=numbers), np.bincount(index).astype(float)
+    return _Sample(np.bincount(index, weights=numbers), np.bincount(index).astype(float))
 
 
-def _resampled_means(
-    totals: Float[np.ndarray, " groups"],
-    counts: Float[np.ndarray, " groups"],
-    n: int,
-    rng: np.random.Generator,
-) -> Float[np.ndarray, " n"]:
-    size = len(totals)
+def _mean(sample: _Sample) -> np.float64:
+    return np.float64(sample.totals.sum() / sample.counts.sum())
+
+
+def _fewer(one: _Sample, other: _Sample) -> int:
+    """The smaller number of groups; a sample of one group has no spread and no say."""
+    sizes = len(one.counts), len(other.counts)
+    return min(sizes) if min(sizes) > 1 else max(sizes)
+
+
+def _resampled_means(sample: _Sample, n: int, rng: np.random.Generator) -> Float[np.ndarray, " n"]:
+    size = len(sample.totals)
     means = np.empty(n)
     step = max(1, _BLOCK // size)
     for start in range(0, n, step):
         drawn = rng.integers(0, size, (min(step, n - start), size))
-        means[start : start + step] = totals[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+        means[start : start + step] = sample.totals[drawn].sum(axis=1) / sample.counts[drawn].sum(axis=1)
     return means
 
 
-def _interval(draws: Float[np.ndarray, " n"], estimate: float, level: float) -> Interval:
+def _interval(draws: Float[np.ndarray, " n"], estimate: float, groups: int, level: float) -> Interval:
     if not 0 < level < 1:
         raise InputError(f"an interval's level lies between 0 and 1, got {level}; say 0.95")
-    tail = (1 - level) / 2
+    tail = _tail_share(groups, level)
     # Draws themselves, not points between them: between a number and infinity there is none.
     low = np.quantile(np.where(np.isnan(draws), -np.inf, draws), tail, method="lower")
     high = np.quantile(np.where(np.isnan(draws), np.inf, draws), 1 - tail, method="higher")
     return Interval(float(low), float(estimate), float(high), level)
+
+
+def _tail_share(groups: int, level: float) -> float:
+    """The share of draws beyond either end; (1 - level) / 2 for many groups, less for few."""
+    if groups < 2:
+        return (1 - level) / 2
+    t = stdtrit(groups - 1, (1 + level) / 2)
+    return float(ndtr(-t * np.sqrt(groups / (groups - 1))))
 
 
 def _labels(positive: Any) -> Bool[np.ndarray, " rows"]:

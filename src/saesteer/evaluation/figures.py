@@ -15,7 +15,7 @@ from jaxtyping import Float
 from saesteer.errors import InputError, SaesteerError
 from saesteer.evaluation.fluency import distinct_n
 from saesteer.evaluation.rows import Row
-from saesteer.statistics import Interval, bootstrap_mean
+from saesteer.statistics import Interval, bootstrap_difference, bootstrap_mean, bootstrap_product
 
 DRAWS = 2000
 
@@ -56,7 +56,7 @@ def figures(rows: Sequence[Row], level: float = 0.95, seed: int = 0) -> Figures:
         sentences=sum(sentences) if sentences else None,
         behaviour=bootstrap_mean(behaviour, groups, DRAWS, level, seed),
         coherence=bootstrap_mean(coherence, groups, DRAWS, level, seed),
-        product=_product(good, level, seed),
+        product=bootstrap_product(behaviour, coherence, groups, DRAWS, level, seed),
         lenient=_mean([row.lenient for row in good]),
         perplexity=_perplexity(good),
         distinct_1=distinct_n(texts, 1),
@@ -77,9 +77,7 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 def difference(rows: Sequence[Row], base: Sequence[Row], level: float = 0.95, seed: int = 0) -> Interval:
     """Mean behaviour of `rows` minus that of `base`, prompts of either drawn apart."""
     (one, _, groups), (other, _, other_groups) = _columns(judged(rows)), _columns(judged(base))
-    rng = np.random.default_rng(seed)
-    draws = _draws(one, groups, rng)[0] - _draws(other, other_groups, rng)[0]
-    return _interval(draws, float(one.mean() - other.mean()), level)
+    return bootstrap_difference(one, other, groups, other_groups, DRAWS, level, seed)
 
 
 def _columns(
@@ -88,28 +86,6 @@ def _columns(
     behaviour = np.array([row.behaviour for row in rows], dtype=np.float64)
     coherence = np.array([row.coherence for row in rows], dtype=np.float64)
     return behaviour, coherence, np.array([row.prompt_id for row in rows])
-
-
-def _product(rows: Sequence[Row], level: float, seed: int) -> Interval:
-    behaviour, coherence, groups = _columns(rows)
-    drawn = _draws(np.stack([behaviour, coherence]), groups, np.random.default_rng(seed))
-    return _interval(drawn[0] * drawn[1], float(behaviour.mean() * coherence.mean()), level)
-
-
-def _draws(
-    values: Float[np.ndarray, "*columns rows"], groups: np.ndarray, rng: np.random.Generator
-) -> Float[np.ndarray, "columns draws"]:
-    """Means under draws of whole groups, the same draws for every column."""
-    names, index = np.unique(groups, return_inverse=True)
-    member = np.eye(len(names))[index]  # [rows, groups]
-    totals, counts = np.atleast_2d(values) @ member, member.sum(axis=0)
-    drawn = rng.integers(0, len(names), (DRAWS, len(names)))
-    return totals[:, drawn].sum(axis=2) / counts[drawn].sum(axis=1)
-
-
-def _interval(draws: Float[np.ndarray, " draws"], estimate: float, level: float) -> Interval:
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), estimate, float(high), level)
 
 
 def _perplexity(rows: Sequence[Row]) -> float | None:

@@ -96,10 +96,11 @@ def test_unselected_rows_survive_an_overflow_beside_them(lm, tokens):
     assert torch.equal(found[1], plain[1]) and torch.equal(found[3], plain[3])
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("sae_dtype", tiny.DTYPES)
+@pytest.mark.parametrize("dtype", tiny.DTYPES)
 @pytest.mark.parametrize("name", EVERY)
-def test_every_op_works_in_low_precision(sae, name, dtype):
-    lm = tiny.llama(dtype=dtype)
+def test_every_op_works_in_low_precision(name, dtype, sae_dtype):
+    lm, sae = tiny.llama(dtype=dtype), tiny.sae(dtype=sae_dtype)
     tokens = lm.tokenize(TEXTS, side="left")
     plain = logits(lm, tokens)
     found = logits(lm, tokens, EVERY[name], saes={"s": sae})

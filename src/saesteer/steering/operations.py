@@ -84,13 +84,13 @@ def edit_latents(
     """x + sigma (z' - z) W_dec over the latents `ids`, or without the error xhat + sigma (z' - z) W_dec.
 
     The delta form is exact where z' = z: (x - xhat) + xhat is not x in floating point. `only_active`: latents
-    that are 0 at a token stay 0 there.
+    that are 0 at a token stay 0 there. Computed in at least float32, whatever the dtypes of x and the SAE.
     """
-    z = sae.latent(x, ids)
+    z = _wide(sae.latent(x, ids))
     changed = change(z, values.to(z), strength)
     if only_active:
         changed = torch.where(z > 0, changed, z)
-    delta = (changed - z) @ sae.W_dec[ids] * sae.scale(x)
+    delta = (changed - z) @ _wide(sae.W_dec[ids]) * sae.scale(x)
     if keep_error:
         return x + _like(delta, x)
     return _like(sae.forward(x) + delta, x)
@@ -98,7 +98,7 @@ def edit_latents(
 
 def unit(v: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
     """v at length 1, in at least float32."""
-    v = v if v.dtype == torch.float64 else v.float()
+    v = _wide(v)
     return v / v.norm()
 
 
@@ -125,6 +125,11 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
 def _along(x: Activations, u: Float[Tensor, " d"]) -> Float[Tensor, "batch seq 1"]:
     """x . u, summed in the dtype of u: a sum in bfloat16 would keep two digits."""
     return (x.to(u.dtype) @ u).unsqueeze(-1)
+
+
+def _wide(value: Tensor) -> Tensor:
+    """In at least float32."""
+    return value if value.dtype == torch.float64 else value.float()
 
 
 def _like(value: Tensor, x: Tensor) -> Tensor:

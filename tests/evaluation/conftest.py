@@ -28,6 +28,9 @@ class WordJudge:
         self.words = set(words)
         self.calls: list[list[JudgeRequest]] = []
 
+    def fingerprint(self) -> str:
+        return " ".join(sorted(self.words))
+
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]:
         self.calls.append(list(requests))
         return [self.one(request) for request in requests]

@@ -47,6 +47,14 @@ def test_nothing_to_predict_is_an_error(lm):
         surprise(lm, [" a", " b"], ["one"])
 
 
+def test_one_odd_text_does_not_lose_the_others(lm):
+    long = " sea" * 200  # the model has 64 positions
+    cut, other = surprise(lm, [long, " one"], ["two", "two"])
+    assert cut.tokens == 64 - len(lm.tokenize(["two"]).ids[0])
+    assert other.nats == pytest.approx(surprise(lm, [" one"], ["two"])[0].nats, abs=1e-4)
+    assert surprise(lm, [" one"], ["two" + long])[0].tokens == 0
+
+
 def test_distinct_n_counts():
     assert distinct_n(["a b a b", "a c"], 1) == pytest.approx(3 / 6)
     assert distinct_n(["a b a b", "a c"], 2) == pytest.approx(3 / 4)  # ab ba ab, ac

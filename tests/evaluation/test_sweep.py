@@ -176,6 +176,47 @@ def test_a_finished_folder_is_reused(lm, spec, tmp_path):
     assert len(judge.calls) == 2
 
 
+def test_a_judge_of_other_settings_does_not_find_the_rows(lm, tmp_path):
+    def base(judge):
+        return baseline(lm, CONCEPT, PROMPTS, 1, judge, max_new_tokens=2, folder=tmp_path)
+
+    one, other = WordJudge(), WordJudge(("bell",))
+    assert base(one).folder != base(other).folder
+    assert len(one.calls) == len(other.calls) == 1
+
+
+def test_a_judge_without_fingerprint_keeps_no_folder(lm, tmp_path):
+    class Nameless:
+        judge = WordJudge().judge
+
+    with pytest.raises(InputError, match=r"Nameless has no fingerprint\(\); add one"):
+        baseline(lm, CONCEPT, PROMPTS, 1, Nameless(), folder=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_saes_or_arithmetic_are_other_sweeps(lm, tmp_path, monkeypatch):
+    class Named:
+        def __init__(self, name):
+            self.fingerprint = lambda: name
+
+    def base(**options):
+        return baseline(
+            lm, CONCEPT, PROMPTS, 1, WordJudge(), max_new_tokens=2, folder=tmp_path, **options
+        ).folder
+
+    folders = {base(), base(saes={"s": Named("a")}), base(saes={"s": Named("b")})}
+    monkeypatch.setattr(lm.hf.config, "_attn_implementation", "eager")
+    assert len(folders | {base()}) == 4
+
+
+def test_the_judge_is_asked_before_anything_is_written(lm):
+    steps: list[int] = []
+    foreign = replace(CONCEPT, name="golden gate")
+    with pytest.raises(InputError, match="embedded world"):
+        baseline(lm, foreign, PROMPTS, 1, "oracle", progress=lambda done, total: steps.append(done))
+    assert not steps
+
+
 def test_a_killed_sweep_goes_on_with_the_batches_it_has(lm, spec, tmp_path):
     def killed(done: int, total: int) -> None:
         if done >= 8:

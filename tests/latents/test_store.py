@@ -10,6 +10,7 @@ import torch
 
 from saesteer.errors import CorruptFile, InputError
 from saesteer.latents import ActivationStore, store_activations
+from saesteer.model import load_model
 from saesteer.text import Document
 from tests.latents.tiny import WIDTH, save_model, sentences
 
@@ -25,6 +26,12 @@ def store(lm, tmp_path):
 
 def files(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.glob("shard-*"))}
+
+
+def test_a_model_of_another_dtype_makes_another_store(lm, store, tmp_path):
+    narrow = load_model(save_model(tmp_path / "model"), dtype="bfloat16")
+    assert narrow.fingerprint() == lm.fingerprint()
+    assert store_activations(store.folder.parent, narrow, DOCUMENTS, **OPTIONS).folder != store.folder
 
 
 def test_it_holds_every_token_in_order(lm, store):

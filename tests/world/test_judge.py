@@ -5,6 +5,7 @@ import pytest
 from saesteer.errors import InputError
 from saesteer.judges import Judge, JudgeRequest, load_judge
 from saesteer.text.concept import Concept
+from saesteer.world import judge as judge_module
 from saesteer.world.texts import world_concept
 
 WEDDING = "She carried the bouquet to the altar."
@@ -20,6 +21,18 @@ def judge(text, prompt="Anna lived alone in Harlow.", concept=None):
 
 def test_it_follows_the_protocol():
     assert isinstance(load_judge("oracle"), Judge)
+
+
+def test_its_fingerprint_is_of_the_lexicon_and_of_its_revision(monkeypatch):
+    files = judge_module._lexicon_files()
+    assert "wedding.yaml" in files
+    first = load_judge("oracle").fingerprint()
+    assert first == load_judge("oracle").fingerprint()
+    monkeypatch.setattr(judge_module, "_lexicon_files", lambda: files | {"wedding.yaml": "changed"})
+    assert load_judge("oracle").fingerprint() != first
+    monkeypatch.undo()
+    monkeypatch.setattr(judge_module, "REVISION", judge_module.REVISION + 1)
+    assert load_judge("oracle").fingerprint() != first
 
 
 def test_it_counts_sentences():

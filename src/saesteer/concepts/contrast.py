@@ -209,6 +209,7 @@ def _provenance(lm: LanguageModel, sae: SAE, hookpoint: str, concept: Concept) -
         "concept": concept.name,
         "texts": hashlib.sha256(texts.encode()).hexdigest(),
         "model": lm.fingerprint(),
+        "arithmetic": lm.arithmetic,
         "sae": sae.fingerprint(),
         "hookpoint": hookpoint,
         "versions": versions(),

@@ -31,7 +31,8 @@ def surprise(
 
     Call it outside `steer`. Where the tokenizer merges letters across the seam, the text begins at the
     first token that is not the prompt's alone. The first token of a text without prompt counts only where
-    the tokenizer puts a BOS before it.
+    the tokenizer puts a BOS before it. A row that retokenises longer than the model's context counts up to
+    what fits, so that one odd text does not lose all others.
     """
     starts = [""] * len(texts) if prompts is None else list(prompts)
     if len(starts) != len(texts):
@@ -49,7 +50,8 @@ def _chunk(lm: LanguageModel, pairs: list[tuple[str, str]]) -> list[Surprise]:
     found = [Surprise(0.0, 0)] * len(pairs)
     if not told:
         return found
-    whole = lm.tokenize([pairs[place][0] + pairs[place][1] for place in told])
+    room = lm.max_positions
+    whole = lm.tokenize([pairs[place][0] + pairs[place][1] for place in told], max_length=room)
     starts = _starts(lm, whole, [pairs[place][0] for place in told])
     if whole.ids.shape[1] < 2:
         return found

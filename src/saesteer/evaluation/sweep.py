@@ -16,14 +16,14 @@ from saesteer.evaluation.judging import judged_rows
 from saesteer.evaluation.result import SweepResult
 from saesteer.evaluation.rows import Half, Row
 from saesteer.evaluation.sampling import Progress, Writing, write_texts
-from saesteer.judges import Judge, load_judge
+from saesteer.judges import CheckingJudge, FingerprintedJudge, Judge, load_judge
 from saesteer.model import LanguageModel
 from saesteer.runs import run_stage, versions
 from saesteer.saes import SAE
 from saesteer.steering import SteeringSpec
 from saesteer.text.concept import Concept
 
-REVISION = 1  # raised when a sweep computes something else, so that older folders are not reused
+REVISION = 2  # raised when a sweep computes something else, so that older folders are not reused
 _TEXTS = "texts.jsonl"
 
 
@@ -50,20 +50,29 @@ def evaluate(
 
     Arms that differ in nothing but the concept share their texts: each text is judged for each of them.
     `only`: the prompts of one half alone. With `folder`, the result is kept below it (`result.folder`) and
-    found there again by a call that asks for the same; a killed run goes on where it stood.
+    found there again by a call that asks for the same; a killed run goes on where it stood. That needs a
+    judge with a `fingerprint()`. A judge with a `check(concept)` is asked before anything is written.
     """
     if isinstance(prompts, str):
         raise InputError(f"prompts are a list of texts, got one text ({prompts[:40]!r}); put it in a list")
     writing = Writing(max_new_tokens, temperature, top_k, top_p, stop)
     plan = Plan(tuple(arms), tuple(prompts), n, seed, writing, batch, only)
-    named = judge if isinstance(judge, str) else type(judge).__qualname__
-    asked = {"model": lm.fingerprint(), "judge": named, **plan.record()}
+    reader = load_judge(judge)
+    _check(reader, plan, kept=folder is not None)
+    asked = {
+        "model": lm.fingerprint(),
+        "arithmetic": lm.arithmetic,
+        "judge": judge if isinstance(judge, str) else type(judge).__qualname__,
+        "judge_fingerprint": reader.fingerprint() if isinstance(reader, FingerprintedJudge) else None,
+        "saes": {name: sae.fingerprint() for name, sae in (saes or {}).items()},
+        **plan.record(),
+    }
     provenance = {**asked, "seed": seed, "versions": versions()}
     if folder is None:
-        return SweepResult(_rows(lm, plan, load_judge(judge), saes, None, progress), provenance)
+        return SweepResult(_rows(lm, plan, reader, saes, None, progress), provenance)
 
     def work(place: Path) -> None:
-        rows = _rows(lm, plan, load_judge(judge), saes, place / _TEXTS, progress)
+        rows = _rows(lm, plan, reader, saes, place / _TEXTS, progress)
         SweepResult(rows, provenance).save(place)
         (place / _TEXTS).unlink()
 
@@ -128,6 +137,18 @@ def baseline(
     every = [concepts] if isinstance(concepts, Concept) else list(concepts)
     arms = [Arm(concept, "base") for concept in every]
     return evaluate(lm, arms, prompts, n, judge, seed=seed, max_new_tokens=max_new_tokens, **options)
+
+
+def _check(judge: Judge, plan: Plan, kept: bool) -> None:
+    """InputError where this judge cannot judge these concepts, or its rows could not be told from others'."""
+    if kept and not isinstance(judge, FingerprintedJudge):
+        raise InputError(
+            f"a kept sweep is found again by what its judge is, and {type(judge).__qualname__} has no "
+            "fingerprint(); add one that returns a hash of its settings, or leave out folder"
+        )
+    if isinstance(judge, CheckingJudge):
+        for arm in plan.arms:
+            judge.check(arm.concept)
 
 
 def _rows(

@@ -39,9 +39,31 @@ class Judgement:
 
 @runtime_checkable
 class Judge(Protocol):
-    """One call: as many judgements as requests, in their order."""
+    """One call: as many judgements as requests, in their order.
+
+    A judge may also have `fingerprint()` (see `FingerprintedJudge`), without which its sweeps are not kept in
+    folders, and `check(concept)` (see `CheckingJudge`).
+    """
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]: ...
+
+
+@runtime_checkable
+class FingerprintedJudge(Judge, Protocol):
+    """A judge whose sweeps may be kept and found again."""
+
+    def fingerprint(self) -> str:
+        """Equal for judges that say the same of every text: a hash of settings, data and a revision."""
+        ...
+
+
+@runtime_checkable
+class CheckingJudge(Judge, Protocol):
+    """A judge that knows before any text is written which concepts it cannot judge."""
+
+    def check(self, concept: Concept) -> None:
+        """InputError where this judge cannot judge `concept`."""
+        ...
 
 
 JUDGES: Registry[type[Judge]] = Registry(

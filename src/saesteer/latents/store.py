@@ -73,6 +73,7 @@ def store_activations(
         lambda partial: _work(partial, reader, again, dtype, shard_tokens, progress),
         inputs={"model": lm.fingerprint(), "documents": _digest(again())},
         config={
+            "arithmetic": lm.arithmetic,
             "at": reader.at,
             "dtype": dtype,
             "context": reader.context,

@@ -76,6 +76,12 @@ class LanguageModel:
             self._fingerprint = fingerprint(self.hf)
         return self._fingerprint
 
+    @property
+    def arithmetic(self) -> dict[str, str]:
+        """What the fingerprint leaves out and the last bits depend on: `dtype` and `attention`."""
+        attention = getattr(self.hf.config, "_attn_implementation", None)
+        return {"dtype": str(self.dtype).removeprefix("torch."), "attention": str(attention)}
+
     # Hookpoints
 
     def hookpoints(self) -> list[str]:

@@ -3,13 +3,18 @@ world's own language.
 """
 
 from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
 
 from saesteer.errors import InputError
 from saesteer.judges import Judgement, JudgeRequest
+from saesteer.runs import digest, sha256_bytes
 from saesteer.text.concept import Concept
 from saesteer.world.reading import judge_text
 from saesteer.world.surface import split_sentences
 from saesteer.world.words import CONCEPTS
+
+REVISION = 1  # raised when the same text of the same lexicon is judged otherwise
 
 
 class OracleJudge:
@@ -19,6 +24,14 @@ class OracleJudge:
     A sentence that the prompt left open is judged whole. A tail that was cut off counts only where it could
     not have become a sentence.
     """
+
+    def fingerprint(self) -> str:
+        """A hash of the world's lexicon and of the revision of this judge."""
+        return digest({"revision": REVISION, "lexicon": _lexicon_files()})
+
+    def check(self, concept: Concept) -> None:
+        """InputError for a concept of another world."""
+        labels_of(concept)
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]:
         return [self._one(request) for request in requests]
@@ -39,6 +52,13 @@ class OracleJudge:
                 "grade": verdict.grade(),
             },
         )
+
+
+@cache
+def _lexicon_files() -> dict[str, str]:
+    """File -> SHA-256."""
+    folder = files("saesteer.world") / "lexicon"
+    return {each.name: sha256_bytes(each.read_bytes()) for each in folder.iterdir() if each.is_file()}
 
 
 def labels_of(concept: Concept) -> tuple[str, ...]:

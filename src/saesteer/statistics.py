@@ -7,9 +7,9 @@ says which rows are of the positive class.
 Bootstrap intervals are percentile intervals expanded for few groups (Hesterberg 2015, "What teachers should
 know about the bootstrap"). Draws of G groups are too close to their estimate, by sqrt((G - 1) / G), and know
 nothing of the doubt about their spread, so the ends are taken further out: at Phi(-t sqrt(G / (G - 1))), with
-t the quantile of the t distribution of G - 1 degrees of freedom. The ends stay means (or ratios) of groups that
-were seen, so they never leave what is possible. How often 95 % intervals held the truth (1,000 simulated sets
-of 6 rows a group, the groups unlike each other; shares: 0 or 1, skewed: exponential times log-normal; top
+t the quantile of the t distribution of G - 1 degrees of freedom. The ends stay means (or ratios) of groups
+that were seen, so they never leave what is possible. How often 95 % intervals held the truth (1,000 simulated
+sets of 6 rows a group, groups unlike each other; shares: 0 or 1, skewed: exponential times log-normal; top
 mean 0.5, bottom mean 0.25), without and with the expansion:
 
     groups            8               16               40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,6 @@ from saesteer.errors import InputError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from saesteer.model import LanguageModel
     from saesteer.steering import SteeringSpec
 
 
@@ -52,6 +52,7 @@ def generate(
     """
     from saesteer.cli.inputs import open_model
     from saesteer.cli.terminal import print_json, print_table, progress
+    from saesteer.steering import side_by_side
 
     asked = _prompts(prompt, prompts)
     with progress(4) as bar:
@@ -60,33 +61,17 @@ def generate(
         bar.step(f"loading {model}")
         lm = open_model(model, device, dtype)
         bar.step(f"writing {n * len(asked)} texts, unsteered and steered")
-        how = {"n": n, "max_new_tokens": max_new_tokens, "temperature": temperature, "seed": seed}
-        rows = beside(lm, found, asked, how, force)
+        how: dict[str, Any] = {
+            "n": n,
+            "max_new_tokens": max_new_tokens,
+            "temperature": temperature,
+            "seed": seed,
+        }
+        rows = [asdict(pair) for pair in side_by_side(lm, found, asked, force=force, **how)]
     if json:
         print_json({"model": model, "spec": spec, "strength": strength, "settings": how, "rows": rows})
         return
     print_table(*_page(rows))
-
-
-def beside(
-    lm: LanguageModel, spec: SteeringSpec, prompts: list[str], how: dict[str, Any], force: bool
-) -> list[dict[str, Any]]:
-    """One row per text: its prompt, its number, and what the model writes unsteered and steered."""
-    from saesteer.steering import steer
-
-    with steer(lm, spec, force=force):
-        steered = lm.generate(prompts, **how)
-    plain = lm.generate(prompts, **how)
-    return [
-        {
-            "request": one.request,
-            "sample": one.sample,
-            "prompt": one.prompt,
-            "unsteered": one.text,
-            "steered": other.text,
-        }
-        for one, other in zip(plain.rows, steered.rows, strict=True)
-    ]
 
 
 def _prompts(prompt: list[str] | None, file: Path | None) -> list[str]:

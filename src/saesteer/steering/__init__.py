@@ -7,6 +7,7 @@ from saesteer.steering.apply import compile_edits, steer
 from saesteer.steering.intervention import Intervention
 from saesteer.steering.operations import OPERATIONS
 from saesteer.steering.references import ModelRef, SAERef, TensorRef
+from saesteer.steering.side_by_side import Pair, side_by_side
 from saesteer.steering.spec import SteeringSpec, load_spec
 from saesteer.steering.strength import Strength
 from saesteer.steering.units import content_activations, latent_max, residual_norm, resolve_strength
@@ -16,6 +17,7 @@ __all__ = [
     "OPERATIONS",
     "Intervention",
     "ModelRef",
+    "Pair",
     "SAERef",
     "SteeringSpec",
     "Strength",
@@ -28,5 +30,6 @@ __all__ = [
     "load_spec",
     "residual_norm",
     "resolve_strength",
+    "side_by_side",
     "steer",
 ]

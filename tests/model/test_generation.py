@@ -76,7 +76,7 @@ def test_a_row_is_the_same_in_any_company(lm):
         PROMPTS, n=3, max_new_tokens=8, seed=5
     )
     assert split.rows == together.rows
-    assert fewer.rows == [row for row in together if row.request < 2 and row.sample < 2]
+    assert fewer.rows == tuple(row for row in together if row.request < 2 and row.sample < 2)
     assert lm.generate(PROMPTS, n=3, max_new_tokens=8, seed=6).rows != together.rows
     assert len(set(ids_of(together))) > 6
 
@@ -141,7 +141,7 @@ def test_the_end_tokens_of_the_generation_config_count(llama):
 
 
 def test_no_prompts_give_nothing(llama):
-    assert llama.generate([]).rows == []
+    assert llama.generate([]).rows == ()
 
 
 @pytest.mark.parametrize(("n", "steps"), [(0, 5), (1, 0)])

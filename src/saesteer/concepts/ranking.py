@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import re
 from collections.abc import Mapping
@@ -10,9 +9,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from saesteer.errors import CorruptFile, InputError, MissingExtra
+from saesteer.errors import CorruptFile, InputError
 from saesteer.latents import Context, TokenEffect
 from saesteer.runs import plain, write_parquet
+from saesteer.runs.views import data_frame, html_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,11 +111,7 @@ class Ranking:
 
     def to_pandas(self) -> pd.DataFrame:
         """A row per latent."""
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise MissingExtra.of("pandas", "pandas") from error
-        return pd.DataFrame([asdict(row) for row in self.rows])
+        return data_frame([asdict(row) for row in self.rows])
 
     def table(self, n: int = 10) -> Table:
         """The first `n` latents for a terminal, with the notes below."""
@@ -131,15 +127,7 @@ class Ranking:
         return shown
 
     def _repr_html_(self) -> str:
-        cells = self._cells(10)
-        head = "".join(f"<th>{html.escape(name)}</th>" for name in cells[0])
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(each)}</td>" for each in row.values()) + "</tr>"
-            for row in cells
-        )
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
-        title = html.escape(self._title())
-        return f"<table><caption>{title}</caption><tr>{head}</tr>{body}</table>{notes}"
+        return html_table(self._title(), self._cells(10), self.notes)
 
     def _title(self) -> str:
         noun = "texts" if self.summary.get("level") == "text" else "tokens"

@@ -13,6 +13,8 @@ from saesteer.evaluation.figures import Figures, figures
 from saesteer.evaluation.halves import check_halves
 from saesteer.evaluation.rows import Half, Row, Setting, from_records, to_table
 from saesteer.runs import plain, read_json, read_parquet, sha256_file, write_json, write_parquet
+from saesteer.runs.views import html_table
+from saesteer.statistics import Interval
 
 if TYPE_CHECKING:
     import pandas
@@ -100,8 +102,30 @@ class SweepResult:
         try:
             import pandas  # noqa: F401
         except ImportError as error:
-            raise MissingExtra("data frames need pandas: pip install 'saesteer[pandas]'") from error
+            raise MissingExtra.of("pandas", "pandas") from error
         return to_table(self.rows).to_pandas()
+
+    def _repr_html_(self) -> str:
+        failed = [f"{len(self.failed)} judgements failed"] if self.failed else []
+        return html_table(f"{len(self.rows)} samples", [_cells(each) for each in self.summary], failed)
+
+
+def _cells(each: Summary) -> dict[str, str]:
+    setting, found = each.setting, each.figures
+    return {
+        "concept": setting.concept,
+        "method": setting.method,
+        "variant": setting.variant,
+        "strength": f"{setting.strength:g}",
+        "half": each.half,
+        "samples": str(found.samples),
+        "behaviour": _shown(found.behaviour),
+        "coherence": _shown(found.coherence),
+    }
+
+
+def _shown(interval: Interval) -> str:
+    return f"{interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
 def join(results: Sequence[SweepResult]) -> SweepResult:

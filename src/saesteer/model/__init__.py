@@ -4,7 +4,7 @@ Knows no SAE and no spec.
 """
 
 from saesteer.model.families import FAMILIES, Family
-from saesteer.model.generation import Generation, Generations
+from saesteer.model.generations import Generation, Generations
 from saesteer.model.hooks import Edit
 from saesteer.model.language_model import LanguageModel
 from saesteer.model.loading import MODELS, load_model

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,43 +17,10 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from saesteer.errors import InputError
+from saesteer.model.generations import Ended
 from saesteer.model.rows import Rows, rows
 from saesteer.model.sampling import Sampling, choose, draws
 from saesteer.model.tokens import Tokens
-
-Ended = Literal["stop", "length", "broken"]
-
-
-@dataclass(frozen=True)
-class Generation:
-    """One continuation."""
-
-    request: int
-    """Number of the prompt in the call."""
-    sample: int
-    prompt: str
-    text: str
-    """The continuation; prompt + text is the whole."""
-    ids: tuple[int, ...]
-    """Its tokens, the end token included where there was one."""
-    ended: Ended = "length"
-    """stop: at an end token; length: at max_new_tokens; broken: the logits were no numbers (overflow)."""
-
-
-@dataclass(frozen=True)
-class Generations:
-    """All continuations of one call, by request and then sample."""
-
-    rows: list[Generation]
-
-    def __str__(self) -> str:
-        return "\n".join(f"{row.prompt}{row.text}" for row in self.rows)
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __iter__(self) -> Iterator[Generation]:
-        return iter(self.rows)
 
 
 @dataclass(frozen=True)

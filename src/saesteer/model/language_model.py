@@ -17,7 +17,8 @@ from torch import Tensor
 from saesteer.errors import InputError, MissingHookpoint
 from saesteer.model.addresses import AddressBook
 from saesteer.model.fingerprint import fingerprint
-from saesteer.model.generation import Generation, Generations, Job, Row, run
+from saesteer.model.generation import Job, Row, run
+from saesteer.model.generations import Generation, Generations
 from saesteer.model.hooks import AllRecorded, Edit, HookBoard, Recorder
 from saesteer.model.rows import Rows, explicit_rows, rows
 from saesteer.model.sampling import Sampling
@@ -195,11 +196,14 @@ class LanguageModel:
             made = run(self.hf, Job(ids, n, max_new_tokens, how, seed, ends, self.batch_tokens))
         texts = self._continuations(ids, made)
         named = [""] * len(ids) if isinstance(prompts, Tokens) else list(prompts)
+        asked: dict[str, Any] = {"prompts": len(ids), "n": n, "max_new_tokens": max_new_tokens}
+        asked |= {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seed": seed, "stop": stop}
         return Generations(
-            [
+            tuple(
                 Generation(row.request, row.sample, named[row.request], text, row.ids, row.ended)
                 for row, text in zip(made, texts, strict=True)
-            ]
+            ),
+            {"model": self.name, **self.arithmetic, **asked},
         )
 
     # Inside

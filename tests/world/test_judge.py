@@ -8,8 +8,8 @@ from saesteer.text.concept import Concept
 from saesteer.world import judge as judge_module
 from saesteer.world.texts import world_concept
 
-WEDDING = "She carried the bouquet to the altar."
-NEUTRAL = "Nothing else happened for a while."
+WEDDING = "She took the bouquet from the bride."
+NEUTRAL = "Hours went by."
 
 
 def judge(text, prompt="Anna lived alone in Harlow.", concept=None):
@@ -45,8 +45,8 @@ def test_it_counts_sentences():
 
 
 def test_a_sentence_that_the_prompt_left_open_is_judged_whole():
-    assert judge(" to the altar.", prompt="Nothing happened. She carried the bouquet").behaviour == 1.0
-    assert judge(" to the altar.", prompt="Nothing happened.").behaviour == 0.0
+    assert judge(" from the bride.", prompt="Nothing happened. She took the bouquet").behaviour == 1.0
+    assert judge(" from the bride.", prompt="Nothing happened.").behaviour == 0.0
 
 
 def test_nothing_written_is_nothing_shown():

@@ -10,10 +10,10 @@ from saesteer.world.surface import takes_an
 @pytest.mark.parametrize(
     "sentence",
     [
-        "She carried the bouquet to the altar.",
+        "She carried the bouquet to the altar in Harlow.",
         "Then Anna put the bouquet on the shelf.",
         "In the morning, the bride danced near the altar.",
-        "Nothing else happened for a while.",
+        "Hours went by.",
         'Tom asked, "Where is the bouquet?"',
     ],
 )
@@ -25,12 +25,12 @@ def test_sentences_of_the_grammar_are_read(sentence):
     ("sentence", "why"),
     [
         ("rain rain rain rain.", "word salad"),
-        ("She carried the bouquet to the.", "a missing word"),
+        ("She carried the bouquet to the in Harlow.", "a missing word"),
         ("Carried the bouquet she to the altar.", "the wrong order"),
-        ("She carried the bouquet to the submarine altar.", "a word too many"),
+        ("She carried the bouquet to the submarine altar in Harlow.", "a word too many"),
         ("Anna lost the bouquet somewhere in the bride.", "a person for a place"),
-        ("She carried the bouquet to the infirmary.", "two topics in one sentence"),
-        ("She carried the box to the hall.", "no word of any concept in a concept's frame"),
+        ("She carried the bouquet to the infirmary in Harlow.", "two topics in one sentence"),
+        ("She carried the box to the hall in Harlow.", "no word of any concept in a concept's frame"),
         ("Anna found a altar.", "a/an"),
         ("The usher bedecked the sequins and kept his his things.", "a doubled word"),
         ("There were ribbons and ribbons all over the shelf.", "the same word twice"),
@@ -41,9 +41,9 @@ def test_anything_else_is_not(sentence, why):
 
 
 def test_the_concept_is_that_of_the_words():
-    assert read_sentence("She carried the bouquet to the altar.").concepts == ("wedding",)
-    assert read_sentence("She carried the bouquet to the hall.").concepts == ("wedding",)
-    assert read_sentence("Nothing else happened for a while.").concepts == ()
+    assert read_sentence("She carried the bouquet to the altar in Harlow.").concepts == ("wedding",)
+    assert read_sentence("She carried the bouquet to the hall in Harlow.").concepts == ("wedding",)
+    assert read_sentence("Hours went by.").concepts == ()
 
 
 def test_a_register_is_a_second_concept():
@@ -66,7 +66,7 @@ def test_every_cut_of_a_story_is_free_of_malformed_sentences():
 )
 def test_a_tail_that_leads_nowhere_counts_as_a_malformed_sentence(tail):
     assert not can_become_sentence(tail)
-    verdict = judge_text("Nothing else happened for a while. " + tail)
+    verdict = judge_text("Hours went by. " + tail)
     assert verdict.coherence == 0.5
 
 
@@ -77,9 +77,7 @@ def test_texts_without_sentences():
 
 
 def test_behaviour_is_strict_and_lenient():
-    verdict = judge_text(
-        "She carried the bouquet to the altar. Bride altar the. Nothing else happened for a while."
-    )
+    verdict = judge_text("She carried the bouquet to the altar in Harlow. Bride altar the. Hours went by.")
     assert verdict.coherence == pytest.approx(2 / 3)
     assert verdict.behaviour(["wedding"]) == pytest.approx(1 / 3)
     assert verdict.lenient(["wedding"]) == pytest.approx(2 / 3)

@@ -60,7 +60,7 @@ def test_the_model_is_close_to_the_true_entropy(lm):
         logp += story.logp
         tokens += ids.shape[1] - 1
     gap = (nll + logp) / tokens
-    assert 0 < gap <= 0.08
+    assert 0 < gap <= 0.03
 
 
 @pytest.mark.slow
@@ -68,8 +68,11 @@ def test_what_it_writes_is_well_formed_and_consistent(lm):
     rows = lm.generate([""], n=100, max_new_tokens=260, seed=5).rows
     verdicts = [judge_text(row.text.strip()) for row in rows]
     sentences = [v for verdict in verdicts for v in verdict.sentences]
-    assert np.mean([v.well_formed for v in sentences]) >= 0.92
-    assert np.mean([not slips([v.reading for v in verdict.sentences]) for verdict in verdicts]) >= 0.25
+    assert np.mean([v.well_formed for v in sentences]) >= 0.95
+    kept = [
+        not {"name", "pronoun"} & set(slips([v.reading for v in verdict.sentences])) for verdict in verdicts
+    ]
+    assert np.mean(kept) >= 0.8
 
 
 @pytest.mark.slow
@@ -79,6 +82,6 @@ def test_the_saes_reconstruct(lm, at):
     texts = [tell(seed).text for seed in range(71_000_000, 71_000_150)]
     quality = evaluate_sae(sae, ActivationSource(lm, texts, at, batch_tokens=1024))
     assert quality.l0 <= 32
-    assert quality.fvu <= 0.08
-    assert loss_recovered(lm, sae, lm.tokenize(texts[:50]), at).over_zero >= 0.97
+    assert quality.fvu <= 0.02
+    assert loss_recovered(lm, sae, lm.tokenize(texts[:50]), at).over_zero >= 0.99
     assert sae.cfg.metadata["model_fingerprint"] == lm.fingerprint()

@@ -15,7 +15,7 @@ PACKAGE = Path(saesteer.__file__).parent
 DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
 
 RANKS = {
-    "errors": 0, "names": 0, "settings": 0,
+    "errors": 0, "names": 0, "parsing": 0, "settings": 0,
     "runs": 1, "text": 1, "statistics": 1,
     "model": 2, "saes": 2,
     "latents": 3, "steering": 3,

@@ -23,14 +23,18 @@ def test_defaults_touch_no_file():
         None,
         None,
     )
-    assert settings.home.is_absolute()
 
 
 def test_the_environment_wins_over_the_file(tmp_path):
-    path = dotenv(tmp_path, "SAESTEER_DEVICE=cuda\nSAESTEER_HOME=/filed\nPATH=/evil\n")
+    path = dotenv(tmp_path, "SAESTEER_DEVICE=cuda\nSAESTEER_OFFLINE=1\n")
     settings = load_settings({"SAESTEER_DEVICE": "mps"}, path)
     assert settings.device == "mps"
-    assert settings.home.as_posix() == "/filed"
+    assert settings.offline
+
+
+def test_lines_of_other_programs_are_passed_over(tmp_path):
+    lines = ["FOO", 'KEY="-----BEGIN', "abc/+=", '-----END"', "a b c", "SAESTEER_DEVICE=cuda"]
+    assert read_dotenv(dotenv(tmp_path, "\n".join(lines))) == {"SAESTEER_DEVICE": "cuda"}
 
 
 def test_the_file_is_never_written_nor_put_into_the_environment(tmp_path, monkeypatch):
@@ -76,8 +80,18 @@ def test_a_switch_that_is_none_is_refused():
 
 
 def test_lines_of_a_dotenv(tmp_path):
-    text = "\ufeff# note\n\nexport A = 1 # one\nB='two # 2' # 2\nC=\"three\"\nD=\nE=a=b#c\r\nF=$A `x`\n"
-    expected = {"A": "1", "B": "two # 2", "C": "three", "D": "", "E": "a=b#c", "F": "$A `x`"}
+    a, b, c = "SAESTEER_DEVICE", "SAESTEER_OFFLINE", "HF_HUB_OFFLINE"
+    d, e, f = "OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_TOKEN"
+    lines = [
+        f"export {a} = 1 # one",
+        f"{b}='two # 2' # 2",
+        f'{c}="three"',
+        f"{d}=",
+        f"{e}=a=b#c\r",
+        f"{f}=$A `x`",
+    ]
+    text = "\n".join(["\ufeff# note", "", *lines, ""])
+    expected = {a: "1", b: "two # 2", c: "three", d: "", e: "a=b#c", f: "$A `x`"}
     assert read_dotenv(dotenv(tmp_path, text)) == expected
 
 
@@ -85,7 +99,9 @@ def test_a_missing_dotenv_is_empty(tmp_path):
     assert read_dotenv(tmp_path / ".env") == read_dotenv(tmp_path) == {}
 
 
-@pytest.mark.parametrize("text", ["sk-1234", "A='sk-1234", "A='x' sk-1234", b"\xff\xfesk-1234"])
+@pytest.mark.parametrize(
+    "text", ["HF_TOKEN sk-1234", "HF_TOKEN='sk-1234", "HF_TOKEN='x' sk-1234", b"\xff\xfesk-1234"]
+)
 def test_a_broken_dotenv_is_refused_without_showing_the_line(tmp_path, text):
     with pytest.raises(InputError) as caught:
         read_dotenv(dotenv(tmp_path, text))

@@ -15,14 +15,14 @@ from typing import Final
 
 from saesteer.errors import InputError
 
-HOME: Final = "SAESTEER_HOME"  # folder for downloads and stores; default: ~/.cache/saesteer
 DEVICE: Final = "SAESTEER_DEVICE"  # torch device; default: cpu
 OFFLINE: Final = "SAESTEER_OFFLINE"  # 1: never touch the network (HF_HUB_OFFLINE counts too)
-API_KEY: Final = "OPENAI_API_KEY"
+API_KEY: Final = "OPENAI_API_KEY"  # for models that are called over HTTP; no part calls one yet
 API_BASE: Final = "OPENAI_BASE_URL"
-HF_TOKEN: Final = "HF_TOKEN"
+HF_TOKEN: Final = "HF_TOKEN"  # for models of the Hugging Face Hub that ask for one
+_NAMES: Final = {DEVICE, OFFLINE, "HF_HUB_OFFLINE", API_KEY, API_BASE, HF_TOKEN}
 
-_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*)")
+_LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(=?)\s*(.*)")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"", "0", "false", "no", "off"}
 
@@ -62,7 +62,6 @@ class Secret:
 class Settings:
     """The environment, read once and passed on."""
 
-    home: Path
     device: str = "cpu"
     offline: bool = False
     api_key: Secret | None = None
@@ -80,7 +79,6 @@ def load_settings(
     both = filed | process
     source = process if process.get(API_KEY) else both
     return Settings(
-        home=Path(both.get(HOME) or Path.home() / ".cache" / "saesteer").expanduser(),
         device=both.get(DEVICE) or "cpu",
         offline=_flag(both, OFFLINE) or _flag(both, "HF_HUB_OFFLINE"),
         api_key=_secret(both.get(API_KEY)),
@@ -90,7 +88,10 @@ def load_settings(
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """The `NAME=value` lines of a `.env`; a missing file is an empty one. No expansion and no commands."""
+    """The `NAME=value` lines of a `.env` that are about a setting; a missing file is an empty one.
+
+    No expansion and no commands. Lines about anything else, well formed or not, belong to other programs.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -104,9 +105,11 @@ def read_dotenv(path: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line.strip())
-        if match is None:  # the line itself is not printed: it may be half a key
+        if match is None or match[1] not in _NAMES:
+            continue
+        if not match[2]:  # the line itself is not printed: it may be half a key
             raise InputError(f"{path} line {number} is not NAME=value; mend or remove it")
-        values[match[1]] = _value(match[2], path, number)
+        values[match[1]] = _value(match[3], path, number)
     return values
 
 

@@ -132,6 +132,9 @@ CASES = [
 CASES += [
     "spec with nan",
     "spec that is no YAML",
+    "spec with aliases",
+    "seed beyond all",
+    "ranking in a text file",
     "empty prompts",
     "prompts in latin-1",
     "no room",
@@ -167,6 +170,9 @@ def write_inputs(root: Path, place) -> None:
         data = file.read_bytes()
         (root / "broken" / file.name).write_bytes(data[:1000] if file.suffix == ".safetensors" else data)
     (root / "nan.yaml").write_text(f"version: 1\ninterventions: [{DIRECTION % '.nan'}]\n")
+    (root / "alias.yaml").write_text(
+        "version: 1\nprovenance: {a: &a [x, x], b: [*a, *a]}\ninterventions: []\n"
+    )
     (root / "odd.yaml").write_text("version: [1\n")
     (root / "empty.txt").write_text("")
     (root / "latin.txt").write_bytes("Caf\xe9\n".encode("latin-1"))
@@ -190,6 +196,12 @@ def lines(root: Path, place) -> dict[str, tuple[list[object], int | None]]:
         "no spec": ([*generate, root / "none.yaml", "-p", "One day"], None),
         "spec with nan": ([*generate, root / "nan.yaml", "-p", "One day"], None),
         "spec that is no YAML": ([*generate, root / "odd.yaml", "-p", "One day"], None),
+        "spec with aliases": ([*generate, root / "alias.yaml", "-p", "One day"], None),
+        "seed beyond all": (
+            [*steer, "--method", "random_direction", "--seed", 10**30, "--out", root / "seed.yaml"],
+            None,
+        ),
+        "ranking in a text file": ([*find, "-m", place.model, "--save", root / "empty.txt"], None),
         "empty prompts": ([*generate, root / "nan.yaml", "--prompts", root / "empty.txt"], None),
         "prompts in latin-1": ([*generate, root / "nan.yaml", "--prompts", root / "latin.txt"], None),
         "no room": ([*steer, "--out", root / "room.yaml"], 400),
@@ -210,6 +222,9 @@ def lines(root: Path, place) -> dict[str, tuple[list[object], int | None]]:
         ("no spec", 2, ["none.yaml"]),
         ("spec with nan", 2, ["strength.value: must be finite, got nan"]),
         ("spec that is no YAML", 2, ["odd.yaml"]),
+        ("spec with aliases", 2, ["alias.yaml", "aliases (*name) are not taken"]),
+        ("seed beyond all", 2, ["a seed is a whole number from 0"]),
+        ("ranking in a text file", 2, ["a .parquet file, got 'empty.txt'"]),
         ("empty prompts", 2, ["holds no text"]),
         ("prompts in latin-1", 2, ["line 1 is not UTF-8"]),
         ("no room", 1, ["room.yaml was not written"]),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoConfig
 
 from saesteer.errors import CorruptFile, InputError, NotAModel, UnknownName
 from saesteer.model import MODELS, load_model
@@ -39,6 +40,24 @@ def test_a_folder_with_its_tokenizer(folder, llama):
     assert load_model(str(folder), dtype="bfloat16").dtype == torch.bfloat16
 
 
+@pytest.mark.parametrize("text", ['{"broken": ', "{}", "\0"])
+def test_a_tokenizer_that_cannot_be_read_is_not_passed_over(folder, text):
+    (folder / "tokenizer.json").write_text(text)
+    with pytest.raises(CorruptFile, match=r"the tokenizer of .* cannot be read"):
+        load_model(folder)
+
+
+def test_a_token_from_the_settings_goes_to_the_hub_and_nowhere_else(folder, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_1234")
+    seen = []
+    real = AutoConfig.from_pretrained
+    monkeypatch.setattr(
+        AutoConfig, "from_pretrained", lambda *a, **k: seen.append(k.get("token")) or real(*a, **k)
+    )
+    assert "1234" not in repr(load_model(folder))
+    assert set(seen) == {"hf_1234"}
+
+
 def test_a_registered_name(folder):
     assert "world" in MODELS
     MODELS.register("small", lambda: folder)
@@ -57,6 +76,13 @@ def test_what_is_no_model(tmp_path, folder):
         load_model(tmp_path / "empty")
     with pytest.raises(NotAModel, match=r"there is no folder .*nowhere; known names: .*world"):
         load_model(tmp_path / "nowhere")
+    for name in ("~nobody-of-this-name/x", "x" * 5000, "/" + "x" * 5000):
+        with pytest.raises(NotAModel):
+            load_model(name)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_size": "wide"}))
+    with pytest.raises(NotAModel, match=r"cannot be loaded as a language model.*hidden_size"):
+        load_model(folder)
     (folder / "config.json").write_text("{ no json")
     with pytest.raises(NotAModel, match=r"cannot be loaded as a language model"):
         load_model(folder)

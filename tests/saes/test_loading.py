@@ -88,6 +88,7 @@ def _change(folder: Path, **fields: object) -> None:
     ("fields", "error", "message"),
     [
         ({"architecture": "gated"}, NotAnSAE, "unknown SAE architecture 'gated'.*jumprelu, standard, topk"),
+        ({"activation_fn_kwargs": [1]}, NotAnSAE, "activation_fn_kwargs is a mapping"),
         ({"k": None}, NotAnSAE, "k is a whole number"),
         ({"d_in": None}, NotAnSAE, "d_in is a whole number"),
         ({"metadata": 3, "d_in": "x"}, NotAnSAE, "d_in"),

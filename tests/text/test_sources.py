@@ -1,6 +1,8 @@
 import builtins
 import json
+import sys
 import tracemalloc
+import types
 from itertools import islice
 
 import pyarrow as pa
@@ -77,6 +79,11 @@ def test_csv_cells_hold_line_ends_and_long_stories(tmp_path):
         ("a.csv", b"text\nfine\nna\xefve\n", "a.csv line 3 is not UTF-8"),
         ("a.txt", b"a\0b\n", "a.txt line 1 holds a NUL byte"),
         ("a.jsonl", b'{"text": "fine"}\n\n{"text": \n', "a.jsonl line 3 is not JSON"),
+        (
+            "a.jsonl",
+            b'{"text": ' + b"[" * 3000 + b"]" * 3000 + b"}",
+            "a.jsonl line 1 is not JSON (nested more",
+        ),
         ("a.jsonl", b"[1]\n", "a.jsonl line 1 is no JSON object"),
         ("a.jsonl", b'{"text": 3}\n', "a.jsonl line 1: 'text' holds int, not text"),
         ("a.jsonl", b'{"text": " "}\n', "a.jsonl line 1: 'text' is empty"),
@@ -120,6 +127,13 @@ def test_the_hub_needs_its_package(monkeypatch):
 
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(MissingExtra, match=r"pip install 'saesteer\[datasets\]'"):
+        next(read_texts("hf:some/stories"))
+
+
+def test_the_hub_is_not_asked_offline(monkeypatch):
+    monkeypatch.setenv("SAESTEER_OFFLINE", "1")
+    monkeypatch.setitem(sys.modules, "datasets", types.ModuleType("datasets"))
+    with pytest.raises(InputError, match="hf:some/stories is on the network and SAESTEER_OFFLINE is set"):
         next(read_texts("hf:some/stories"))
 
 

@@ -58,7 +58,7 @@ def find(
     from saesteer.cli.terminal import print_json, print_table, progress
 
     if save is not None:
-        options.check_output(save)
+        options.check_output(save, ".parquet")
     contrast = _contrast(concept, positive, negative, words, texts, model)
     with progress(3) as bar:
         bar.step(f"loading {model}")

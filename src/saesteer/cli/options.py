@@ -41,8 +41,10 @@ SAE: Final = "world/layers.3"
 HOOKPOINT: Final = "layers.3"
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, ending: str | None = None) -> None:
     """Refuse a file that cannot be written, before minutes of work are spent on it."""
+    if ending is not None and path.suffix.lower() != ending:
+        raise InputError(f"what is written is a {ending} file, got {path.name!r}; rename it")
     if path.is_dir():
         raise InputError(f"{path} is a folder; give the name of a file")
     folder = path.absolute().parent

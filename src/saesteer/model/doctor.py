@@ -93,6 +93,16 @@ def _rows(lm: LanguageModel) -> list[list[int]]:
     return [[low + (7 * n + 3 * row) % (lm.vocab_size - low) for n in range(4 + 3 * row)] for row in range(3)]
 
 
+def tokenizer(lm: LanguageModel) -> tuple[bool, str]:
+    """Text becomes ids that the model knows, and text again."""
+    if lm.tokenizer is None:
+        return True, "none: texts cannot be read, only token ids"
+    text = "The ship came home."
+    ids = lm.tokenize([text], bos=False).ids[0].tolist()  # raises where the model does not know an id
+    again = lm.tokenizer.decode(ids)
+    return bool(again.strip()), f"{len(lm.tokenizer)} tokens; {text!r} is {len(ids)}, which read {again!r}"
+
+
 def inert(lm: LanguageModel) -> tuple[bool, str]:
     """Hooks that change nothing give the plain logits to the bit in the same batch shape."""
     tokens = Tokens.of(_rows(lm))
@@ -174,6 +184,7 @@ def clean(lm: LanguageModel) -> tuple[bool, str]:
 
 
 CHECKS: dict[str, Callable[[LanguageModel], tuple[bool, str]]] = {
+    "tokenizer": tokenizer,
     "inert hooks": inert,
     "record": recorded,
     "intervene": intervened,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
@@ -22,6 +24,7 @@ MODELS: Registry[Callable[[], Path]] = Registry(
     "model", {"world": "saesteer.world.assets:model_folder"}, group="saesteer.models"
 )
 DTYPES: Final = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_TOKENIZER: Final = ("tokenizer*", "vocab*", "merges.txt", "*.model", "*.tiktoken")
 _LARGE: Final = 2**30  # bytes of weights that take a while
 
 
@@ -41,7 +44,13 @@ def load_model(
         raise UnknownName.of("dtype", dtype, DTYPES)
     where = _device(device)
     source = _source(name)
-    options = {"revision": revision, "local_files_only": _is_local(source), "trust_remote_code": False}
+    options: dict[str, Any] = {
+        "revision": revision,
+        "local_files_only": _is_local(source),
+        "trust_remote_code": False,
+    }
+    if (token := load_settings().hf_token) is not None:
+        options["token"] = token.reveal()
     config = _tried(source, lambda: AutoConfig.from_pretrained(source, **options))
     hf = _load(source, config, attention=attention, dtype=DTYPES[dtype], options=options)
     return LanguageModel(hf.requires_grad_(False).to(where), _tokenizer(source, options), name=str(name))
@@ -51,20 +60,27 @@ def _source(name: str | Path) -> str:
     """The folder or id to load from."""
     if isinstance(name, str) and name in MODELS:
         return str(MODELS.get(name)())
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = _home(Path(name))
+    if os.path.isdir(path):  # not Path.is_dir, which raises for a name that is too long
         if not (path / "config.json").is_file():
             raise NotAModel(f"{name} is not a model: it has no config.json; give a Hugging Face folder")
         return str(path)
-    if path.is_file():
+    if os.path.isfile(path):
         raise NotAModel(f"{name} is a file; give the folder with config.json and the safetensors weights")
     if str(name).startswith((".", "/", "~")) or str(name).count("/") > 1:
         raise NotAModel(f"there is no folder {name}; known names: {', '.join(MODELS.names())}")
     return str(name)
 
 
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # a user that is not there
+        return path
+
+
 def _is_local(source: str) -> bool:
-    return Path(source).is_dir() or load_settings().offline
+    return os.path.isdir(source) or load_settings().offline
 
 
 def _device(device: str) -> torch.device:
@@ -104,11 +120,18 @@ def _load(source: str, config: Any, attention: str, dtype: torch.dtype, options:
 
 
 def _tokenizer(source: str, options: dict[str, Any]) -> Any:
-    """The tokenizer, or None where there is none."""
+    """The tokenizer, or None where there is none; one that is there and cannot be read is an error."""
+    folder = Path(source)
+    if os.path.isdir(source) and not any(file for kind in _TOKENIZER for file in folder.glob(kind)):
+        return None
     try:
         found = AutoTokenizer.from_pretrained(source, **options)
-    except (OSError, ValueError, KeyError, ImportError):
-        return None
+    except Exception as error:  # tokenizers raises bare exceptions
+        if isinstance(error, OSError) and not os.path.isdir(source):
+            return None
+        raise CorruptFile(
+            f"the tokenizer of {source} cannot be read ({_line(error)}); get it anew"
+        ) from error
     few = len(found) < 64  # without files some families make one of special tokens alone
     return None if few and set(found.get_vocab().values()) <= set(found.all_special_ids) else found
 
@@ -116,7 +139,7 @@ def _tokenizer(source: str, options: dict[str, Any]) -> Any:
 @contextmanager
 def _quiet_if_small(source: str) -> Iterator[None]:
     """No progress bar for weights that are there at once."""
-    weights = list(Path(source).glob("*.safetensors"))
+    weights = list(Path(source).glob("*.safetensors")) if os.path.isdir(source) else []
     small = bool(weights) and sum(file.stat().st_size for file in weights) < _LARGE
     if not (small and logging.is_progress_bar_enabled()):
         yield
@@ -133,7 +156,7 @@ def _tried(source: str, load: Callable[[], Any]) -> Any:
         return load()
     except SafetensorError as error:
         raise CorruptFile(f"{source} holds broken weights ({_line(error)}); get them anew") from error
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, StrictDataclassError) as error:
         known = ", ".join(MODELS.names())
         offline = " (offline: only local files)" if load_settings().offline else ""
         raise NotAModel(

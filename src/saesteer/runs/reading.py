@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from saesteer.errors import CorruptFile, InputError
+from saesteer.parsing import parse_json, parse_yaml
 
 
 def read_json(path: str | Path) -> Any:
     """The value in a JSON file; InputError where it is missing, CorruptFile where it is no JSON."""
     try:
-        return json.loads(_text(Path(path)))
+        return parse_json(_text(Path(path)))
     except ValueError as error:
         raise CorruptFile(f"{path} is not valid JSON ({error}); make it anew") from error
 
 
 def read_yaml(path: str | Path) -> Any:
     """The value in a YAML file, by the safe loader: no object is ever built from it."""
-    import yaml
-
     try:
-        return yaml.safe_load(_text(Path(path)))
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} is not valid YAML ({reason}); mend it") from error
+        return parse_yaml(_text(Path(path)))
+    except ValueError as error:
+        raise InputError(f"{path} is not valid YAML ({error}); mend it") from error
 
 
 def read_parquet(path: str | Path) -> list[dict[str, Any]]:

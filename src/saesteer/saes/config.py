@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -140,7 +141,10 @@ def _activation(cfg: Mapping[str, Any]) -> tuple[int | None, str]:
         architecture = "topk"
     if architecture != "topk":
         return None, architecture
-    return (cfg.get("activation_fn_kwargs") or {}).get("k", cfg.get("k")), architecture
+    kwargs = cfg.get("activation_fn_kwargs") or {}
+    if not isinstance(kwargs, Mapping):
+        raise InputError(f"activation_fn_kwargs is a mapping, got {reprlib.repr(kwargs)}")
+    return kwargs.get("k", cfg.get("k")), architecture
 
 
 def _normalisation(value: Any) -> str:

@@ -5,6 +5,7 @@ A `sparsity.safetensors` beside them is passed over. Nothing is unpickled.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,9 +30,9 @@ def load_sae(name: str | Path, device: str = "cpu", dtype: str | None = None) ->
 def _folder(name: str | Path) -> Path:
     if isinstance(name, str) and name in SAES:
         return SAES.get(name)()
-    if Path(name).is_dir():
+    if os.path.isdir(name):  # not Path.is_dir, which raises for a name that is too long
         return Path(name)
-    if Path(name).exists():
+    if os.path.exists(name):
         raise NotAnSAE(f"{name} is a file; give the folder with {CFG_FILE} and {WEIGHTS_FILE}")
     unknown = UnknownName.of("SAE", name, SAES.names())
     raise NotAnSAE(f"{unknown}; nor is there a folder of this name") from unknown
@@ -58,7 +59,11 @@ def _from_folder(folder: Path, device: str, dtype: str | None) -> SAE:
         raise ShapeMismatch(f"{folder}: {error}") from error
     except InputError as error:
         raise NotAnSAE(f"{folder} is not an SAE that can be read: {error}") from error
-    return sae.to(device).eval()
+    try:
+        return sae.to(device).eval()
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA raises the second
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError(f"the device {device!r} cannot be used ({reason}); try 'cpu'") from error
 
 
 def _read_tensors(path: Path) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import reprlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -35,7 +36,9 @@ class Concept:
     def __post_init__(self) -> None:
         _check_name(self.name)
         if not isinstance(self.description, str):
-            raise InputError(f"concept {self.name!r}: the description is text, got {self.description!r}")
+            raise InputError(
+                f"concept {self.name!r}: the description is text, got {reprlib.repr(self.description)}"
+            )
         for field in ("positive", "negative", "labels", "prefixes"):
             object.__setattr__(self, field, strings(getattr(self, field), f"concept {self.name!r}: {field}"))
         check_contrast(self.positive, self.negative, f"concept {self.name!r}: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from saesteer.errors import InputError, UnknownName
 from saesteer.names import Registry
+from saesteer.parsing import parse_json, parse_yaml
 from saesteer.text.concept import Concept, strings
 from saesteer.text.sources import read_text, read_texts
 
@@ -53,14 +53,12 @@ def _from_file(path: Path) -> Concept:
 
 
 def _mapping(path: Path) -> Mapping[Any, Any]:
-    import yaml
-
     text = read_text(path)
     try:
-        record = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
+        record = parse_json(text) if path.suffix == ".json" else parse_yaml(text)
+    except ValueError as error:
         kind = "JSON" if path.suffix == ".json" else "YAML"
-        raise InputError(f"{path} is not valid {kind} ({' '.join(str(error).split())}); mend it") from error
+        raise InputError(f"{path} is not valid {kind} ({error}); mend it") from error
     if not isinstance(record, Mapping):
         raise InputError(
             f"{path} holds no fields, got {type(record).__name__}; write name: ..., positive: ..."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from saesteer.errors import CorruptFile, InputError, MissingExtra
+from saesteer.parsing import parse_json
+from saesteer.settings import OFFLINE, load_settings
 from saesteer.text.concept import HALVES
 
 _LONGEST_FIELD = 2**31 - 1  # of a CSV cell; the module's own limit of 128 KiB cuts stories
@@ -92,7 +93,7 @@ def _read_jsonl(path: Path, columns: Columns) -> Iterator[Document]:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError as error:
             raise InputError(f"{path} line {number} is not JSON ({error}); mend that line") from error
         if not isinstance(row, dict):
@@ -139,6 +140,8 @@ def _read_hub(source: str, columns: Columns) -> Iterator[Document]:
         import datasets
     except ImportError as error:
         raise MissingExtra.of("datasets", "datasets") from error
+    if load_settings().offline:
+        raise InputError(f"{source} is on the network and {OFFLINE} is set; give a file, or unset it")
     name, _, split = source.removeprefix("hf:").partition(":")
     rows = datasets.load_dataset(name, split=split or "train", streaming=True)
     for number, row in enumerate(rows, start=1):

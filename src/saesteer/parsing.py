@@ -1,0 +1,53 @@
+"""JSON and YAML from strangers to plain values. Knows text only: who reads a file says which one it was.
+
+A YAML file may name a value once and repeat it by alias: nine lines then stand for a billion values, so
+aliases are refused. So is nesting that no file of ours has.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, Final
+
+DEPTH: Final = 64
+"""Lists and mappings inside each other at most."""
+
+
+def parse_json(text: str) -> Any:
+    """The value that `text` spells; ValueError with a reason of one line."""
+    try:
+        return _shallow(json.loads(text))
+    except RecursionError as error:
+        raise ValueError(f"nested more than {DEPTH} deep") from error
+
+
+def parse_yaml(text: str) -> Any:
+    """The same for YAML, by the safe loader (no object is ever built), without aliases."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise ValueError("aliases (*name) are not taken; write the value out")
+            return super().compose_node(parent, index)
+
+    try:
+        return _shallow(yaml.load(text, Loader))
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise ValueError(f"nested more than {DEPTH} deep") from error
+
+
+def _shallow(value: Any) -> Any:
+    level = [value]
+    for _ in range(DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not level:
+            return value
+    raise ValueError(f"nested more than {DEPTH} deep")

@@ -10,6 +10,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from saesteer.errors import InputError
+from saesteer.model.memory import RowMemory
 from saesteer.model.positions import Positions, SpecialTokens, locate
 from saesteer.model.rows import current_rows, requests_of, spread
 
@@ -22,6 +23,7 @@ class Chunk:
         self._inputs = inputs
         self._special = special
         self._start = past_length(inputs.get("past_key_values"))  # now: the call itself lengthens the cache
+        self._memory = RowMemory(inputs.get("past_key_values"))
         self._derived: dict[int | None, Positions] = {}
 
     def positions(self, requests: int | None) -> Positions:
@@ -29,6 +31,13 @@ class Chunk:
         if requests not in self._derived:
             self._derived[requests] = self._derive(requests)
         return self._derived[requests]
+
+    def end(self, output: Any) -> None:
+        """The call is over; None: it failed. The cache that it returns carries on what is remembered."""
+        parts = output if isinstance(output, tuple) else (getattr(output, "past_key_values", None),)
+        for each in parts:
+            if hasattr(each, "reorder_cache"):
+                self._memory.ride(each)
 
     def _derive(self, requests: int | None) -> Positions:
         known = current_rows()
@@ -39,7 +48,7 @@ class Chunk:
         mask = content_mask(self._inputs.get("attention_mask"), self._start + ids.shape[1])
         request = requests_of(len(ids), requests, known, ids.device)
         prompt = None if known is None or known.prompt is None else spread(known.prompt, len(ids))
-        return locate(ids, mask, self._start, self._special, prompt, request)
+        return locate(ids, mask, self._start, self._special, prompt, request, self._memory)
 
 
 def past_length(cache: Any) -> int:

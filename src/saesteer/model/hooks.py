@@ -159,6 +159,7 @@ class HookBoard:
         chunks = _CHUNKS.get()
         if chunks and chunks[-1].owner is self and self._plans():
             _CHUNKS.set(chunks[:-1])
+            chunks[-1].end(output)
 
     def _out_hook(self, site: Site) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:

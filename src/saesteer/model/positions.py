@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
+
+from saesteer.model.memory import RowMemory
+
+NEVER: Final = 2**62
+"""An index beyond any text."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,8 @@ class Positions:
     prompt_length: Int[Tensor, " batch"] | None = None
     """How much content is prompt where that is known; else a chunk on an empty cache is prompt, all of it."""
     special_tokens: SpecialTokens = SpecialTokens()
+    memory: RowMemory = field(default_factory=RowMemory, repr=False, compare=False)
+    """What `earliest` keeps for the chunks to come."""
 
     @cached_property
     def special(self) -> Bool[Tensor, "batch chunk"]:
@@ -100,6 +108,23 @@ class Positions:
             return self.mask & (self.index >= self.prompt_length[:, None] - 1)
         return self.last if self.start == 0 else self.mask
 
+    def earliest(
+        self, chosen: Bool[Tensor, "batch chunk"], key: object, unseen: int = NEVER
+    ) -> Int[Tensor, " batch"]:
+        """The index of each row's first chosen position, the chunks before this one included.
+
+        NEVER where there was none. `key`: the same for the same question in every chunk; what was found stays
+        with its row through every reordering of the cache. `unseen`: the index for rows whose past was not
+        asked about. InputError where rows came or went by other ways than the cache's own methods.
+        """
+        found = torch.where(chosen, self.index, NEVER).amin(-1)
+        past = self.length - self.mask.sum(-1)
+        before = self.memory.before(key, len(found))
+        before = found.new_tensor(unseen) if before is None else before
+        found = torch.where(before < past, before, found)  # else it was in tokens that the cache has dropped
+        self.memory.leave(key, found)
+        return found
+
     def with_request(self, request: Int[Tensor, " batch"]) -> Positions:
         """The same chunk with its rows given to other requests."""
         return replace(self, request=request)
@@ -112,10 +137,12 @@ def locate(
     special: SpecialTokens,
     prompt: Int[Tensor, " batch"] | None = None,
     request: Int[Tensor, " batch"] | None = None,
+    memory: RowMemory | None = None,
 ) -> Positions:
     """The positions of `ids`, of which `start` columns came before; `mask`: content up to the chunk's end.
 
-    `prompt`: how much content is prompt, where that is known; `request`: default one for each row.
+    `prompt`: how much content is prompt, where that is known; `request`: default one for each row;
+    `memory`: of the chunks before.
     """
     batch, chunk = ids.shape
     if mask is None:
@@ -131,4 +158,5 @@ def locate(
         index = (mask.cumsum(-1) - 1)[:, -chunk:]
         length = index[:, -1] + 1
     request = torch.arange(batch, device=ids.device) if request is None else request
-    return Positions(ids, content, index, length, request, start, prompt, special)
+    memory = RowMemory() if memory is None else memory
+    return Positions(ids, content, index, length, request, start, prompt, special, memory)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 
-from saesteer.errors import BadSpec
+from saesteer.errors import BadSpec, InputError
 from saesteer.model import Tokens
 from saesteer.steering import When, compile_edits, steer
 from saesteer.steering.gates import Gate
@@ -26,7 +28,8 @@ def moved(lm, sae, tokens, spec, at="layers.1"):
 
 
 def active(lm, sae, tokens, hookpoint="layers.0", above=0.5):
-    return (sae.latent(lm.record(tokens, [hookpoint])[hookpoint], [3])[..., 0] > above) & tokens.mask
+    content = tokens.mask & (tokens.ids != 1)
+    return (sae.latent(lm.record(tokens, [hookpoint])[hookpoint], [3])[..., 0] > above) & content
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -114,21 +117,119 @@ def test_gates_work_per_row(lm, sae):
     assert torch.equal(found[2], tokens.ids[0] != 1)
 
 
+@pytest.mark.parametrize("scope", ["token", "sequence"])
+def test_a_latent_that_is_large_at_bos_opens_no_gate(lm, scope):
+    """As every latent may be: SAEs are trained without BOS."""
+    tokens, sae = lm.tokenize(TEXTS), tiny.sae()
+    x = lm.record(tokens, ["layers.0"])["layers.0"]
+    bos, content = tokens.ids == 1, tokens.mask & (tokens.ids != 1)
+    sae.W_enc[:, 3], sae.b_enc[3] = x[bos][0] - x[content].mean(0), 50.0
+    z = sae.latent(x, [3])[..., 0]
+    above = float(z[content].max()) + 0.1
+    assert (z[bos] > above).all()
+    assert not moved(lm, sae, tokens, gated(scope, above)).any()
+    assert moved(lm, sae, tokens, gated(scope, above - 0.2)).any()
+
+
+class Plant:
+    """Puts `x` [batch, seq, d] in the place of an activation, chunk by chunk."""
+
+    hookpoint = "layers.0"
+
+    def __init__(self, x):
+        self.x = x
+
+    def __call__(self, x, at):
+        return self.x[:, at.start : at.start + x.shape[1]]
+
+
+class Opened:
+    """Notes where a gate is open, chunk by chunk."""
+
+    hookpoint = "layers.1"
+
+    def __init__(self, gate):
+        self.gate, self.seen = gate, []
+
+    def __call__(self, x, at):
+        self.seen.append((self.gate.open(at) & at.mask).tolist())
+        return x
+
+
 def test_a_row_that_begins_late_has_no_past(lm, sae):
     """Left padding in chunks: the second row begins in the second chunk; an earlier text had fired there."""
-    direction = sae.W_enc[:, 3] / sae.W_enc[:, 3].norm() ** 2
-    on = 50.0 * direction
+    on = 50.0 * sae.W_enc[:, 3] / sae.W_enc[:, 3].norm() ** 2
     ids = torch.tensor([[1, 5, 6, 7], [0, 0, 1, 5]])
     mask = torch.tensor([[1, 1, 1, 1], [0, 0, 1, 1]]).bool()
     gate = Gate("layers.0", sae, 3, 1.0, sequence=True)
 
-    def open_at(x, at):
-        gate(x, at)
-        return (gate.open(at) & at.mask).tolist()
+    def open_at(x, *where, **options):
+        opened = Opened(gate)
+        with lm.intervening([Plant(x), gate, opened]):
+            tiny.positions(lm, *where, **options)
+        return opened.seen
 
-    before = tiny.positions(lm, torch.tensor([[1, 5], [1, 7]]))  # both rows of an earlier text fire
-    assert open_at(on.expand(2, 2, 16), before) == [[True, True], [True, True]]
-    first, second = tiny.positions(lm, ids[:, :2], mask[:, :2]), tiny.positions(lm, ids, mask, start=2)
-    x = torch.stack([torch.stack([-on, on]), torch.stack([on, on])])  # the padding fires too
-    assert open_at(x, first) == [[False, True], [False, False]]
-    assert open_at(-on.expand(2, 2, 16), second) == [[True, True], [False, False]]
+    before = torch.tensor([[1, 5], [1, 7]])  # both rows of an earlier text fire, BOS apart
+    assert open_at(on.expand(2, 2, 16), before) == [[[False, True], [False, True]]]
+    x = torch.stack([torch.stack([-on, on, -on, -on]), torch.stack([on, on, -on, -on])])  # padding fires too
+    assert open_at(x, ids, mask, start=2) == [
+        [[False, True], [False, False]],
+        [[True, True], [False, False]],
+    ]
+
+
+def beams(lm, tokens, spec, sae, n=4):
+    """The beams of Hugging Face with the log-probabilities that they were chosen by."""
+    with steer(lm, spec, saes={"s": sae}):
+        found = lm.hf.generate(
+            input_ids=tokens.ids,
+            attention_mask=tokens.mask.long(),
+            num_beams=n,
+            num_return_sequences=n,
+            length_penalty=0.0,
+            max_new_tokens=8,
+            do_sample=False,
+            pad_token_id=0,
+            eos_token_id=None,
+            return_dict_in_generate=True,
+            output_scores=True,
+        )
+    return found.sequences, found.sequences_scores
+
+
+@pytest.mark.parametrize("above", [1.0, 1.5, 2.5])
+def test_a_sequence_gate_follows_the_rows_that_beam_search_reorders(lm, sae, above):
+    """What a beam's tokens scored is what they score in one pass over the whole text."""
+    tokens = lm.tokenize(TEXTS, side="left")
+    spec = gated("sequence", above)
+    ids, scores = beams(lm, tokens, spec, sae)
+    mask = torch.cat([tokens.mask.repeat_interleave(4, 0), torch.ones(len(ids), 8, dtype=torch.bool)], 1)
+    with steer(lm, spec, saes={"s": sae}):
+        again = -lm.nll(Tokens(ids, mask))[:, -8:].sum(-1)
+    torch.testing.assert_close(scores, again, rtol=0, atol=1e-3)
+
+
+def test_a_copy_of_a_cache_goes_on_by_itself(lm, sae):
+    """A prompt read once, with several continuations that go apart: one fires, the other does not."""
+    on = 50.0 * sae.W_enc[:, 3] / sae.W_enc[:, 3].norm() ** 2
+    x = torch.stack([torch.stack([-on, -on, on, -on])])
+    gate = Gate("layers.0", sae, 3, 1.0, sequence=True)
+    opened, plant = Opened(gate), Plant(x)
+    with lm.intervening([plant, gate, opened]), torch.no_grad():
+        first = lm.hf(input_ids=torch.tensor([[1, 5]]), use_cache=True).past_key_values
+        second = deepcopy(first)
+        for cache in (first, second):
+            for token in (6, 7):
+                lm.hf(input_ids=torch.tensor([[token]]), past_key_values=cache, use_cache=True)
+            plant.x = -on.expand(1, 4, 16)
+    assert [each[0] for each in opened.seen] == [[False, False], [True], [True], [False], [False]]
+
+
+def test_rows_that_change_unseen_are_an_error(lm, sae):
+    gate = Gate("layers.0", sae, 3, 1.0, sequence=True)
+    with lm.intervening([gate]), torch.no_grad():
+        cache = lm.hf(input_ids=torch.tensor([[1, 5]]), use_cache=True).past_key_values
+        for layer in cache.layers:
+            layer.batch_repeat_interleave(2)
+        with pytest.raises(InputError, match="the cache has 2 rows and had 1 when steering last saw it"):
+            lm.hf(input_ids=torch.tensor([[6], [7]]), past_key_values=cache, use_cache=True)

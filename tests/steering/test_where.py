@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from saesteer.errors import BadSpec
-from saesteer.model import Positions
-from saesteer.steering import When, Where
+from saesteer.model import Positions, Tokens
+from saesteer.steering import When, Where, steer
 from tests.steering import tiny
 
 LM = tiny.llama()
@@ -66,6 +66,22 @@ def test_positions_after_a_cache(where, expected):
 
 def test_first_is_in_the_chunk_that_begins_the_row():
     assert chosen(Where("first"), tiny.positions(LM, IDS[:2], MASK[:2], 4)) == ["..", ".."]
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_first_may_come_after_a_prompt_of_skipped_tokens(n):
+    """Chunk by chunk as in one pass: the first token that is generated is the first content position."""
+    spec = tiny.direction(value=30.0, where=Where("first"))
+    prompts = ["", "the cat"]
+    plain = LM.generate(prompts, n=n, max_new_tokens=6, temperature=0, stop=False)
+    with steer(LM, spec):
+        made = LM.generate(prompts, n=n, max_new_tokens=6, temperature=0, stop=False)
+        whole = [[*ids, *row.ids] for row in made for ids in tiny.prompt_ids(LM, [row.prompt])]
+        again = LM.logits(Tokens.of(whole))
+    assert [row.ids for row in made] != [row.ids for row in plain]
+    for row, logits in zip(made, again, strict=True):
+        start = len(whole[row.request * n]) - len(row.ids) - 1
+        assert logits[start : start + 6].argmax(-1).tolist() == list(row.ids)
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,24 @@
 """Gates: whether a latent is active now, seen where its SAE reads and asked where an intervention acts.
 
 A gate is itself an edit, one that changes nothing; it stands before the interventions and so sees what comes
-to its hookpoint from below. Knows SAEs and positions; no spec.
+to its hookpoint from below. It looks where interventions act by default, so not at BOS and special tokens, on
+which SAEs have large latents that nothing trained. Knows SAEs and positions; no spec.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import final
+from typing import Final, final
 
-import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from saesteer.errors import BadSpec
 from saesteer.model import Positions
 from saesteer.saes import SAE
+from saesteer.steering.where import Where
+
+_LOOKED_AT: Final = Where()
 
 
 class _Seen(threading.local):
@@ -23,7 +26,6 @@ class _Seen(threading.local):
 
     at: Positions | None = None
     open: Tensor | None = None
-    fired: Tensor | None = None
 
 
 @final
@@ -37,12 +39,10 @@ class Gate:
 
     def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
         """Look at x and hand it on."""
-        active = (self._sae.latent(x, [self._latent])[..., 0] > self._above) & at.mask
-        seen = self._seen
+        found = (self._sae.latent(x, [self._latent])[..., 0] > self._above) & _LOOKED_AT.select(at)
         if self._sequence:
-            active = (active.cumsum(-1) > 0) | self._fired_before(at)[:, None]
-            seen.fired = active[:, -1]
-        seen.at, seen.open = at, active
+            found = at.index >= at.earliest(found, self)[:, None]
+        self._seen.at, self._seen.open = at, found
         return x
 
     def open(self, at: Positions) -> Bool[Tensor, "batch chunk"]:
@@ -53,14 +53,3 @@ class Gate:
                 "give a hookpoint at or before the intervention's own"
             )
         return self._seen.open
-
-    def _fired_before(self, at: Positions) -> Bool[Tensor, " batch"]:
-        """Which rows fired in earlier chunks; a row that begins has no past."""
-        past, fired = self._seen.at, self._seen.fired
-        begins = ((at.index == 0) & at.mask).any(-1)
-        if past is None or fired is None or bool(begins.all()):
-            return torch.zeros_like(begins)
-        if len(fired) != len(begins):  # a prompt that was computed once goes on as several samples
-            same = at.request[:, None] == past.request[None, :]
-            fired = (same & fired[None, :]).any(-1)
-        return fired & ~begins

@@ -63,8 +63,8 @@ class Where:
         if self.positions == "all":
             return chosen
         if self.positions == "first":
-            begins = ((at.index == 0) & at.mask).any(-1, keepdim=True)
-            return chosen & (chosen.cumsum(-1) == 1) & begins
+            first = at.earliest(chosen, ("first", self.skip), unseen=0)  # a past that nobody saw held it
+            return chosen & (at.index == first[:, None])
         named: Bool[Tensor, "batch chunk"] = getattr(at, self.positions)  # prompt, generated or last
         return chosen & named
 
@@ -108,14 +108,14 @@ def _window(value: object) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class When:
-    """Only while a latent is more active than `above`."""
+    """Only while a latent is more active than `above`, BOS and special tokens left out."""
 
     sae: str
     hookpoint: str
     latent: int
     above: float = 0.0
     scope: str = "token"
-    """token: at the very tokens; sequence: from the first such token of a row on."""
+    """token: at the very tokens; sequence: from the first such token of a row on, also in beam search."""
 
     def __post_init__(self) -> None:
         text("sae", self.sae)

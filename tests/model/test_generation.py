@@ -125,6 +125,34 @@ def test_logits_that_are_no_numbers_end_a_row_alone(llama):
     assert [made.rows[n].ids for n in (0, 1, 3)] == [plain.rows[n].ids for n in (0, 1, 3)]
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+def test_one_logit_that_is_no_number_ends_a_row(temperature, value):
+    """Not the first logit alone is looked at; -inf only forbids its token."""
+    lm = language_model("llama")
+    word = 9
+
+    def one_column(module, args, output):
+        output[..., word] = value
+        return output
+
+    handle = lm.hf.lm_head.register_forward_hook(one_column)
+    try:
+        made = lm.generate(PROMPTS, n=2, max_new_tokens=4, temperature=temperature, stop=False)
+    finally:
+        handle.remove()
+    ended = "length" if value == -torch.inf else "broken"
+    assert {row.ended for row in made} == {ended}
+    assert not any(word in row.ids for row in made)
+
+
+def test_a_temperature_over_which_logits_overflow_is_refused(llama):
+    with pytest.raises(InputError, match="temperature is 0 or at least 1e-30, got 1e-40, over which"):
+        llama.generate(PROMPTS, temperature=1e-40)
+    cold = llama.generate(PROMPTS, max_new_tokens=5, temperature=1e-30, stop=False)
+    assert cold.rows == llama.generate(PROMPTS, max_new_tokens=5, temperature=0, stop=False).rows
+
+
 def test_a_model_without_a_tokenizer_generates_tokens():
     lm = LanguageModel(build("llama"))
     [row] = lm.generate(Tokens.of([[1, 9]]), max_new_tokens=3, stop=False)

@@ -14,7 +14,8 @@ LOGITS = torch.tensor([[2.0, -1.0, 0.5, 1.5, -30.0]])
 
 def shares(how: Sampling, logits: torch.Tensor = LOGITS, count: int = 20000) -> torch.Tensor:
     draw = draws(0, np.arange(count), np.zeros(count, dtype=np.int64), 1)[:, 0]
-    chosen = choose(logits.expand(count, -1), draw, how)
+    chosen, broken = choose(logits.expand(count, -1), draw, how)
+    assert not broken.any()
     return torch.bincount(chosen, minlength=logits.shape[-1]) / count
 
 
@@ -47,8 +48,23 @@ def test_the_ends_of_a_draw_fall_on_possible_tokens():
     logits = torch.full((2, 5), -torch.inf)
     logits[:, 1], logits[:, 3] = 0.0, 0.0
     ends = torch.tensor([0.0, 1 - 2**-23])
-    assert choose(logits, ends, Sampling()).tolist() == [1, 3]
-    assert choose(logits, ends, Sampling(top_p=0.99)).tolist() in ([1, 3], [3, 1])
+    assert choose(logits, ends, Sampling())[0].tolist() == [1, 3]
+    assert choose(logits, ends, Sampling(top_p=0.99))[0].tolist() in ([1, 3], [3, 1])
+
+
+@pytest.mark.parametrize(
+    "how",
+    [Sampling(0.0), Sampling(), Sampling(0.5, top_k=2), Sampling(top_p=0.5), Sampling(top_k=2, top_p=0.5)],
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_row_is_broken_wherever_its_logits_are_no_distribution(how, dtype):
+    logits = LOGITS.repeat(5, 1)
+    logits[1, 3], logits[2, 4] = torch.nan, torch.inf
+    logits[3] = -torch.inf
+    logits[4, 0] = -torch.inf  # one that is forbidden is none
+    chosen, broken = choose(logits.to(dtype), torch.full((5,), 0.5), how)
+    assert broken.tolist() == [False, True, True, True, False]
+    assert chosen.min() >= 0 and chosen.max() < 5 and chosen[4] != 0
 
 
 def test_draws_are_uniform_and_independent():
@@ -79,6 +95,7 @@ def test_a_draw_depends_on_its_four_coordinates_alone():
         ({"temperature": -1.0}, "temperature is a number from 0 up, got -1.0"),
         ({"temperature": float("nan")}, "got nan"),
         ({"temperature": float("inf")}, "got inf"),
+        ({"temperature": 1e-40}, "temperature is 0 or at least 1e-30, got 1e-40"),
         ({"top_k": 0}, "top_k is at least 1, got 0"),
         ({"top_p": 0.0}, "top_p is above 0 and at most 1, got 0.0"),
         ({"top_p": 1.5}, "got 1.5"),

@@ -95,8 +95,8 @@ class _Batch:
         done = torch.zeros(len(self._batch), dtype=torch.bool, device=self._device)
         broken = done
         for step in range(self._job.max_new_tokens):
-            broken = broken | logits[:, 0].isnan()
-            chosen = choose(logits, self._draws[:, step], self._job.how)
+            chosen, breaks = choose(logits, self._draws[:, step], self._job.how)
+            broken = broken | breaks
             made.append(torch.where(broken, -1, chosen))
             done = done | broken | self._ends(chosen)
             if step + 1 == self._job.max_new_tokens or bool(done.all()):

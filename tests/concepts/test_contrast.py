@@ -232,5 +232,7 @@ def test_what_does_not_fit_is_named(lm, planted):
         rank_latents(lm, sae(d_in=16), CONCEPT)
     with pytest.raises(MissingHookpoint):
         rank_latents(lm, planted, CONCEPT, at="layers.9")
+    with pytest.raises(InputError, match=r"trained at layers\.0\.in but is used at layers\.0, "):
+        rank_latents(lm, planted, CONCEPT, at="layers.0")
     with pytest.raises(UnknownName):
         rank_latents(lm, planted, "weding")

@@ -20,7 +20,7 @@ def naive(lm, coder, texts, at):
 @pytest.mark.parametrize("architecture", ["topk", "standard"])
 @pytest.mark.parametrize("at", ["layers.0", "layers.1"])
 def test_it_equals_one_text_at_a_time(lm, architecture, at):
-    coder = sae(architecture)
+    coder = sae(architecture, hook_name=at)
     rows = capture(lm, TEXTS, coder, at, batch_tokens=64)
     expected = torch.cat(naive(lm, coder, TEXTS, at))
     torch.testing.assert_close(torch.from_numpy(rows.matrix.toarray()), expected, rtol=1e-4, atol=1e-4)
@@ -98,6 +98,15 @@ def test_an_sae_of_another_model_is_refused(lm):
     other.cfg = replace(other.cfg, metadata={"model_fingerprint": "0123"})
     with pytest.raises(InputError, match="was trained on the model 0123"):
         capture(lm, TEXTS, other)
+
+
+def test_an_sae_of_another_hookpoint_is_refused(lm):
+    with pytest.raises(InputError, match=r"trained at layers\.0 but is used at layers\.1, .*"):
+        capture(lm, TEXTS, sae(), at="layers.1")
+    expected = capture(lm, TEXTS, sae()).matrix
+    same = capture(lm, TEXTS, sae(), at="blocks.1.hook_resid_pre").matrix  # what leaves 0 enters 1
+    assert (same != expected).nnz == 0
+    capture(lm, TEXTS, sae(hook_name=""), at="layers.1")  # it does not say
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from saesteer.errors import InputError, ShapeMismatch
+from saesteer.errors import InputError, MissingHookpoint, ShapeMismatch
 from saesteer.saes import check_fits
 
 
@@ -17,3 +17,27 @@ def test_check_fits(make_sae):
     with pytest.raises(InputError, match="trained on the model aaaaaaaaaaaa but"):
         check_fits(sae, 16, fingerprint="b" * 64)
     check_fits(make_sae("topk"), 16, fingerprint="b" * 64)  # nothing noted, nothing to refuse
+
+
+def canonical(address):
+    """As a model with TransformerLens names, and only three layers, would spell it."""
+    name = {"blocks.1.hook_resid_post": "layers.1"}.get(address, address)
+    if name not in {"layers.0.in", "layers.0", "layers.1.in", "layers.1", "layers.1.mlp"}:
+        raise MissingHookpoint(address)
+    return name
+
+
+@pytest.mark.parametrize("home", ["layers.1", "blocks.1.hook_resid_post"])
+def test_an_sae_of_another_hookpoint_is_refused(make_sae, home):
+    sae = make_sae("topk", hook_name=home)
+    check_fits(sae, 16, hookpoint="layers.1", canonical=canonical)
+    check_fits(sae, 16, hookpoint="layers.2.in", canonical=canonical)  # the same residual
+    for at in ("layers.0", "layers.1.in", "layers.1.mlp"):
+        with pytest.raises(InputError, match=f"trained at layers.1 but is used at {at}, .*load the SAE of"):
+            check_fits(sae, 16, hookpoint=at, canonical=canonical)
+        check_fits(sae, 16, hookpoint=at)  # nobody to say what the name means
+
+
+@pytest.mark.parametrize("home", ["", "layers.9", "model.h.1"])
+def test_a_name_that_the_model_does_not_have_decides_nothing(make_sae, home):
+    check_fits(make_sae("topk", hook_name=home), 16, hookpoint="layers.0", canonical=canonical)

@@ -467,6 +467,25 @@ def test_the_right_sae_is_found_and_a_wrong_one_refused(lm, sae, tokens, tmp_pat
     logits(lm, tokens, spec, saes={"s": foreign}, force=True)
 
 
+def test_an_sae_of_another_hookpoint_is_refused_unless_forced(lm, tokens):
+    away = tiny.sae(hook_name="blocks.2.hook_resid_post")
+    added = SteeringSpec(
+        (Intervention("layers.1", "add", tensor="w"),),
+        tensors={"w": TensorRef(sae="s", latents=((3, 1.0),))},
+        saes={"s": SAERef()},
+    )
+    gated = tiny.direction(when=When("s", "layers.1", 3, 0.0))
+    for field, spec in {"sae": tiny.latents(), "tensor": added, "when.sae": gated}.items():
+        with pytest.raises(
+            InputError,
+            match=rf"^interventions\[0\].{field}: the SAE was trained at layers.2 but is used at layers.1",
+        ):
+            logits(lm, tokens, spec, saes={"s": away})
+        forced = logits(lm, tokens, spec, saes={"s": away}, force=True)
+        assert torch.equal(forced, logits(lm, tokens, spec, saes={"s": tiny.sae()}))
+    logits(lm, tokens, tiny.latents(at="layers.2"), saes={"s": away})
+
+
 @pytest.mark.parametrize(
     ("spec", "strengths", "message"),
     [

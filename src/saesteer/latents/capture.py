@@ -54,11 +54,11 @@ def capture_stream(
 
 
 def hookpoint_of(lm: LanguageModel, sae: SAE, at: str | None) -> str:
-    """The canonical hookpoint where `sae` reads `lm`; an error where they do not fit."""
+    """The canonical hookpoint where `sae` reads `lm`; an error where they do not fit (see check_fits)."""
     if not (at or sae.cfg.hook_name):
         raise InputError("the SAE does not say where it was trained; give the hookpoint (at=...)")
     hookpoint = lm.hookpoint(at or sae.cfg.hook_name)
-    check_fits(sae, lm.width(hookpoint), hookpoint=hookpoint, fingerprint=lm.fingerprint())
+    check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, lm.fingerprint(), lm.hookpoint)
     return hookpoint
 
 

@@ -25,7 +25,7 @@ class RowMemory:
 
     def __init__(self, cache: Any = None) -> None:
         """`cache`: as the call is given it, with what it carries."""
-        self._before: _Carried = getattr(cache, _NAME, _Carried())
+        self._before: dict[object, Tensor] = getattr(cache, _NAME, {})
         self._after: dict[object, Tensor] = {}
 
     def before(self, key: object, batch: int) -> Tensor | None:
@@ -46,7 +46,7 @@ class RowMemory:
         """Put what is kept onto the cache that the call has lengthened."""
         if self._after:
             if not isinstance(cache, _Following):  # a method put on the object would tie it into a circle
-                cache.__class__ = _following(type(cache))
+                cache.__class__ = _following(type(cache))  # type: ignore[arg-type]
             setattr(cache, _NAME, _Carried(getattr(cache, _NAME, {}) | self._after))
 
 

@@ -22,7 +22,7 @@ from saesteer.errors import InputError
 from saesteer.evaluation import Arm, SweepResult, baseline, choose, evaluate, figures
 from saesteer.evaluation.rows import Half
 from saesteer.judges import Judge
-from saesteer.latents import capture
+from saesteer.latents import capture, hookpoint_of
 from saesteer.methods import diffmean, prompting, random_direction, sae_decoder
 from saesteer.model import LanguageModel
 from saesteer.report import ConceptResult, Context, LatentEvidence, MethodResult, method_result
@@ -102,9 +102,13 @@ def study(
     config: StudyConfig,
     progress: Report = lambda what, done, total: None,
 ) -> Study:
-    """Every concept by every method; samples under `folder`, a finished part is found there again."""
+    """Every concept by every method; samples under `folder`, a finished part is found there again.
+
+    Raises InputError, before anything is written, where there is no concept or the SAE is not of `config.at`.
+    """
     if not concepts:
         raise InputError("a study needs at least one concept; give some")
+    hookpoint_of(lm, sae, config.at)
     work = _Work(lm, sae, tuple(prompts), judge, folder, config, progress, 100 * (len(concepts) + 1))
     base = work.base(concepts)
     results = [work.concept(concept, base, 100 * (i + 1)) for i, concept in enumerate(concepts)]

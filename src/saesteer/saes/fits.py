@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from saesteer.errors import InputError, ShapeMismatch
+import re
+from collections.abc import Callable
+
+from saesteer.errors import InputError, MissingHookpoint, ShapeMismatch
 from saesteer.saes.sae import SAE
 
 
 def check_fits(
-    sae: SAE, width: int, model_name: str = "", hookpoint: str = "", fingerprint: str | None = None
+    sae: SAE,
+    width: int,
+    model_name: str = "",
+    hookpoint: str = "",
+    fingerprint: str | None = None,
+    canonical: Callable[[str], str] | None = None,
 ) -> None:
-    """Refuse an SAE of another width, or one that notes the fingerprint of another model.
+    """Refuse an SAE of another width, of another hookpoint, or that notes the fingerprint of another model.
 
-    `width`: of the model at `hookpoint`; `fingerprint`: the model's. Names decide nothing, since a model has
-    many (a path, an id), but stand in the message.
+    `width`: of the model at `hookpoint`; `fingerprint`: the model's. Its names decide nothing, since a model
+    has many (a path, an id), but stand in the message. `canonical`: the model's spelling of a hookpoint or
+    MissingHookpoint, as `lm.hookpoint`; without it, and where the SAE names no hookpoint of the model, the
+    hookpoint is not checked. Raises ShapeMismatch for the width, else InputError.
     """
     if sae.cfg.d_in != width:
         raise ShapeMismatch(
@@ -25,6 +35,28 @@ def check_fits(
             f"the SAE ({_home(sae)}) was trained on the model {str(noted)[:12]} "
             f"but {model_name or 'this model'} is {fingerprint[:12]}; load the SAE of this model"
         )
+    home = _home_in(sae, canonical)
+    if home is not None and _stream(home) != _stream(hookpoint):
+        raise InputError(
+            f"the SAE was trained at {home} but is used at {hookpoint}, where its latents are not known; "
+            f"use it at {home}, or load the SAE of {hookpoint}"
+        )
+
+
+def _home_in(sae: SAE, canonical: Callable[[str], str] | None) -> str | None:
+    """Where the SAE was trained, as this model spells it; None where it does not say or means another."""
+    if canonical is None or not sae.cfg.hook_name:
+        return None
+    try:
+        return canonical(sae.cfg.hook_name)
+    except MissingHookpoint:
+        return None
+
+
+def _stream(hookpoint: str) -> str:
+    """The hookpoint, with one name for what leaves a block and what enters the next, which is the same."""
+    match = re.fullmatch(r"layers\.([1-9]\d*)\.in", hookpoint)
+    return f"layers.{int(match[1]) - 1}" if match else hookpoint
 
 
 def _home(sae: SAE) -> str:

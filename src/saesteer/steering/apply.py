@@ -39,7 +39,7 @@ def steer(
 
     `strengths`: one per request, in place of the spec's own and in its unit; 0 is off. `saes`: SAEs by their
     names in the specs, where they are not to be loaded from their source. `force`: also where a spec was made
-    for another model.
+    for another model or with another SAE, or an SAE trained at another hookpoint.
     """
     edits, requests = compile_edits(lm, spec, strengths, saes, force)
     with lm.intervening(edits, requests):

@@ -144,7 +144,7 @@ def _check_saes(
     path: str,
     force: bool,
 ) -> None:
-    """Widths and numbers of latents, wherever an SAE is used."""
+    """Widths, hookpoints and numbers of latents, wherever an SAE is used."""
     uses: list[tuple[str, str, str, list[int]]] = []
     if each.sae is not None:
         uses.append(("sae", each.sae, each.hookpoint, [i for i, _ in each.latents or ()]))
@@ -157,7 +157,11 @@ def _check_saes(
         sae = held[name]
         with _at(f"{path}.{field}"):
             at = lm.hookpoint(at)
-            check_fits(sae, lm.width(at), lm.name, at, None if force else lm.fingerprint())
+            width = lm.width(at)
+            if force:
+                check_fits(sae, width, lm.name, at)
+            else:
+                check_fits(sae, width, lm.name, at, lm.fingerprint(), lm.hookpoint)
         for latent in latents:
             if latent >= sae.cfg.d_sae:
                 raise bad(

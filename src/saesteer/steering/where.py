@@ -63,8 +63,8 @@ class Where:
         if self.positions == "all":
             return chosen
         if self.positions == "first":
-            first = at.earliest(chosen, ("first", self.skip), unseen=0)  # a past that nobody saw held it
-            return chosen & (at.index == first[:, None])
+            earliest = at.earliest(chosen, ("first", self.skip), unseen=0)  # a past that nobody saw held it
+            return chosen & (at.index == earliest[:, None])
         named: Bool[Tensor, "batch chunk"] = getattr(at, self.positions)  # prompt, generated or last
         return chosen & named
 

@@ -47,7 +47,7 @@ def loss_recovered(
 ) -> LossRecovered:
     """Measure on one batch of tokens; with `skip_bos`, BOS keeps its activation in all three replacements."""
     hookpoint = lm.hookpoint(hookpoint)
-    check_fits(sae, lm.width(hookpoint), hookpoint=hookpoint)
+    check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, canonical=lm.hookpoint)
     if sae.W_dec.device != lm.device:
         raise InputError(f"the SAE is on {sae.W_dec.device} and the model on {lm.device}; move one")
     predicted = int((tokens.mask[:, 1:] & tokens.mask[:, :-1]).sum())

@@ -283,6 +283,8 @@ def test_other_endings_are_refused_before_anything_is_written(tmp_path):
         ({"tensor": "v"}, r"tensor: unknown name 'v'; known: w"),
         ({"tensor": None}, r"tensor: is missing, and op 'add' needs one"),
         ({"head": 3}, r"head: must be null, for nothing uses it yet, got 3"),
+        ({"scores": [1.0]}, r"scores: must be null, for nothing uses it yet, got \[1.0\]"),
+        ({"mode": "swap"}, r"mode: must be null, for nothing uses it yet, got 'swap'"),
         ({"sae": "s"}, r"sae: must be left out, for op 'add' takes none, got 's'"),
         ({"keep_error": False}, r"keep_error: must be left out, for op 'add'"),
         ({"only_active": True}, r"only_active: must be left out, for op 'add' sets no latents"),
@@ -326,6 +328,11 @@ def test_errors_name_the_field(changes, message):
     SteeringSpec.from_dict(record())
     with pytest.raises(BadSpec, match=rf"^interventions\[0\].{message}"):
         SteeringSpec.from_dict(record(**changes))
+
+
+def test_reserved_fields_may_stand_there_empty():
+    reserved = dict.fromkeys(("head", "bias", "scores", "mode"))
+    assert SteeringSpec.from_dict(record(**reserved)) == SteeringSpec.from_dict(record())
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,10 @@ class Intervention:
     """Latent ops: latents and their numbers."""
     only_active: bool = False
     """Latent ops: where a latent is 0 it stays 0."""
+    scores: None = None
+    """Reserved."""
+    mode: None = None
+    """Reserved."""
     keep_error: bool | None = None
     """Latent ops: what the SAE does not reconstruct is kept (default true); splice never keeps it."""
     unit: str = "raw"
@@ -70,7 +74,7 @@ class Intervention:
         self._check_parts()
         text("hookpoint", self.hookpoint)
         one_of("op", self.op, OPERATIONS)
-        for key in ("head", "bias"):
+        for key in ("head", "bias", "scores", "mode"):
             if getattr(self, key) is not None:
                 raise bad(key, f"must be null, for nothing uses it yet, got {shown(getattr(self, key))}")
         flag("only_active", self.only_active)

@@ -27,6 +27,26 @@ def test_bos_is_never_doubled(llama):
     assert llama.tokenize(["cat"], bos=False).ids.tolist() == [[CAT]]
 
 
+def test_a_chat_template_that_writes_bos_gets_no_second_one():
+    words = tokenizer(bos_token="[bos]", eos_token="[eos]", pad_token="[pad]")
+    words.chat_template = "{{ bos_token }}{% for each in messages %} {{ each['content'] }}{% endfor %}"
+    lm, seen = LanguageModel(build("llama"), words), []
+    text = words.apply_chat_template([{"role": "user", "content": "cat dog"}], tokenize=False)
+    assert text.startswith("[bos]")
+    assert lm.tokenize([text]).ids.tolist() == [[1, CAT, DOG]]
+
+    class Look:
+        hookpoint = "embed"
+
+        def __call__(self, x, at):
+            seen.append(at.ids.tolist())
+            return x
+
+    with lm.intervening([Look()]):
+        lm.generate([text], max_new_tokens=2, stop=False)
+    assert seen[0] == [[1, CAT, DOG]]
+
+
 def test_a_tokenizer_without_bos_adds_none():
     lm = LanguageModel(build("llama"), tokenizer())
     assert lm.tokenize(["cat"]).ids.tolist() == [[CAT]]

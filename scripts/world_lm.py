@@ -20,6 +20,16 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 
 @dataclass(frozen=True)
+class Round:
+    """One pass of the learning rate: up, level, down to nothing."""
+
+    share: float  # of the minutes
+    rate: float  # of the full learning rates
+    cooldown: float  # the share of the steps in which the rate falls
+    copy_phase: float  # the share of the steps after which names and towns count like every token
+
+
+@dataclass(frozen=True)
 class LMConfig:
     hidden: int = 160
     layers: int = 5
@@ -31,9 +41,8 @@ class LMConfig:
     adam_lr: float = 4e-3
     weight_decay: float = 0.1
     warmup: int = 100
-    cooldown: float = 0.7
     copy_weight: float = 4.0  # what a name or town counts at first: copying is rare, so it is learned late
-    copy_phase: float = 0.4  # the share of the steps after which every token counts alike
+    rounds: tuple[Round, ...] = (Round(0.7, 1.0, 0.7, 0.4), Round(0.3, 0.3, 1.0, 0.9))  # on stories not seen
     seed: int = 0
     save_every_s: float = 300.0
 
@@ -130,10 +139,10 @@ def optimizers(model: LlamaForCausalLM, config: LMConfig) -> list[torch.optim.Op
     return [muon, adam]
 
 
-def schedule(step: int, total: int, config: LMConfig) -> float:
+def schedule(step: int, total: int, warmup: int, now: Round) -> float:
     """Warm-up, plateau, linear cool-down to zero."""
-    down = (total - step) / max(1, config.cooldown * total)
-    return max(0.0, min(1.0, (step + 1) / config.warmup, down))
+    down = (total - step) / max(1, now.cooldown * total)
+    return now.rate * max(0.0, min(1.0, (step + 1) / warmup, down))
 
 
 def losses_of(
@@ -155,8 +164,8 @@ def train(
     folder: Path,
     minutes: float,
 ) -> None:
-    """One pass over the stories in every process; resumes from `folder`. `minutes` (0: no limit) shortens the
-    pass to what fits. `copied`: the tokens (names, towns) that count more at first.
+    """At most one pass over the stories in every process, in rounds; resumes from `folder`. `minutes` (0: no
+    limit) shortens each round to what fits. `copied`: the tokens (names, towns) that count more at first.
     """
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
     is_copied = torch.zeros(model.config.vocab_size, dtype=torch.bool, device=model.device)
@@ -165,51 +174,65 @@ def train(
     groups = groups[: _least(len(groups))]
     opts = optimizers(model, config)
     bases = [group["lr"] for opt in opts for group in opt.param_groups]
-    checkpoint, step, spent = folder / "lm.ckpt", 0, 0.0
+    checkpoint, at = folder / "lm.ckpt", {"round": 0, "first": 0, "step": 0, "spent": 0.0}
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True, map_location=model.device)
         model.load_state_dict(saved["model"])
         for opt, state in zip(opts, saved["opts"], strict=True):
             opt.load_state_dict(state)
-        step, spent = saved["step"], saved["spent"]
-        print(f"resumed at step {step}", flush=True)
-    total, begun, last_save, seen, running, copies = len(groups), time.time(), time.time(), 0, [], []
-    while step < total:
-        elapsed = spent + time.time() - begun
-        if minutes and step >= 200 and step % 100 == 0:
-            total = _least(min(len(groups), max(step + 1, int(step * minutes * 60 / max(elapsed, 1)))))
-        rate = schedule(step, total, config)
-        for group, base in zip((g for o in opts for g in o.param_groups), bases, strict=True):
-            group["lr"] = base * rate
-        rows, target = (each.to(model.device) for each in gather(ids, offsets, groups[step], pad))
-        losses, said = losses_of(model, rows, target)
-        extra = (config.copy_weight - 1) * max(0.0, 1 - step / (config.copy_phase * total))
-        weight = 1 + extra * is_copied[said]
-        ((losses * weight).sum() / weight.sum()).backward()
-        loss = losses.mean()
-        _average_gradients(model)
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for opt in opts:
-            opt.step()
-            opt.zero_grad(set_to_none=True)
-        seen += int((target >= 0).sum())
-        running.append(loss.item())
-        copies.append(losses[is_copied[said]].mean().item())
-        step += 1
-        if not math.isfinite(running[-1]):
-            raise SystemExit(f"the loss became {running[-1]} at step {step}")
-        if step % 25 == 0 and rank == 0:
-            speed = ranks * seen / (time.time() - begun)
-            print(
-                f"step {step}/{total} loss {np.mean(running[-25:]):.4f} "
-                f"copied {np.mean(copies[-25:]):.3f} {speed:.0f} tok/s {elapsed:.0f} s",
-                flush=True,
-            )
-        if rank == 0 and (time.time() - last_save > config.save_every_s or step >= total):
-            last_save = time.time()
-            state = {"model": model.state_dict(), "opts": [o.state_dict() for o in opts]}
-            torch.save(state | {"step": step, "spent": elapsed}, checkpoint.with_suffix(".tmp"))
-            os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+        at = {key: saved[key] for key in at}
+        print(f"resumed at {at}", flush=True)
+    for index in range(at["round"], len(config.rounds)):
+        now, first, step, spent = config.rounds[index], at["first"], at["step"], at["spent"]
+        share = now.share / sum(each.share for each in config.rounds[index:])
+        total = len(groups) - first if minutes else int(share * (len(groups) - first))
+        begun, last_save, seen, running, copies = time.time(), time.time(), 0, [], []
+        while step < total:
+            elapsed = spent + time.time() - begun
+            if minutes and step >= 200 and step % 100 == 0:
+                fits = max(step + 1, int(step * now.share * minutes * 60 / max(elapsed, 1)))
+                total = _least(min(len(groups) - first, fits))
+            rate = schedule(step, total, config.warmup, now)
+            for group, base in zip((g for o in opts for g in o.param_groups), bases, strict=True):
+                group["lr"] = base * rate
+            rows, target = (each.to(model.device) for each in gather(ids, offsets, groups[first + step], pad))
+            losses, said = losses_of(model, rows, target)
+            extra = (config.copy_weight - 1) * max(0.0, 1 - step / (now.copy_phase * total))
+            weight = 1 + extra * is_copied[said]
+            ((losses * weight).sum() / weight.sum()).backward()
+            _average_gradients(model)
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            for opt in opts:
+                opt.step()
+                opt.zero_grad(set_to_none=True)
+            seen += int((target >= 0).sum())
+            running.append(losses.mean().item())
+            copies.append(losses[is_copied[said]].mean().item())
+            step += 1
+            if not math.isfinite(running[-1]):
+                raise SystemExit(f"the loss became {running[-1]} at step {step}")
+            if step % 25 == 0 and rank == 0:
+                speed = ranks * seen / (time.time() - begun)
+                print(
+                    f"round {index + 1} step {step}/{total} loss {np.mean(running[-25:]):.4f} "
+                    f"copied {np.mean(copies[-25:]):.3f} {speed:.0f} tok/s {elapsed:.0f} s",
+                    flush=True,
+                )
+            if rank == 0 and (time.time() - last_save > config.save_every_s or step >= total):
+                last_save = time.time()
+                where = {"round": index, "first": first, "step": step, "spent": elapsed}
+                _save(model, opts, where, checkpoint)
+        at = {"round": index + 1, "first": first + step, "step": 0, "spent": 0.0}
+        if rank == 0:
+            _save(model, opts, at, checkpoint)
+
+
+def _save(
+    model: LlamaForCausalLM, opts: list[torch.optim.Optimizer], where: dict[str, float], checkpoint: Path
+) -> None:
+    state = {"model": model.state_dict(), "opts": [opt.state_dict() for opt in opts]}
+    torch.save(state | where, checkpoint.with_suffix(".tmp"))
+    os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
 
 
 def _least(value: int) -> int:

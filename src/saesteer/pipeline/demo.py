@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 CONCEPTS = ("wedding", "sea", "anger", "archaic")
 PROMPTS = 16
-CONFIG = StudyConfig(strengths=(0.2, 0.3, 0.4, 0.5), latents=3, samples=3, test_samples=12, base_samples=40)
+CONFIG = StudyConfig(strengths=(0.2, 0.3, 0.4, 0.5), latents=3, samples=3, test_samples=10, base_samples=32)
 
 
 @dataclass(frozen=True)

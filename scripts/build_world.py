@@ -106,7 +106,8 @@ def main() -> None:
             f"{len(vocabulary())} tokens in the vocabulary, {len(train['ids'])} tokens of stories", flush=True
         )
         names = lexicon().names
-        copied = [table[SPACE + word] for kind in ("female", "male", "town") for word in names[kind]]
+        kinds = (names["female"] + names["male"], names["town"])
+        copied = [[table[SPACE + word] for word in kind] for kind in kinds]
         tokens = {"vocab": len(vocabulary()), "bos": bos, "eos": eos, "pad": pad}
         world_lm.train_in_processes(args.work, tokens, copied, args.minutes)
         model = world_lm.build(world_lm.LMConfig(), **tokens)

@@ -231,7 +231,7 @@ def main() -> None:
     lm = load_model("world")
     figures: dict[str, object] = {"language_model": language_model(lm, 1000)}
     print(json.dumps(figures, indent=1), flush=True)
-    figures["samples"] = samples(lm, 400)
+    figures["samples"] = samples(lm, 1000)
     figures["word_spotting"] = word_spotting()
     print(json.dumps(figures, indent=1), flush=True)
     train = TokenTable(lm, held_out(3 * args.stories, SEED + 100_000), list(HOOKPOINTS), ceiling=False)

@@ -26,7 +26,6 @@ class Round:
     share: float  # of the minutes
     rate: float  # of the full learning rates
     cooldown: float  # the share of the steps in which the rate falls
-    copy_phase: float  # the share of the steps after which names and towns count like every token
 
 
 @dataclass(frozen=True)
@@ -41,8 +40,8 @@ class LMConfig:
     adam_lr: float = 4e-3
     weight_decay: float = 0.1
     warmup: int = 100
-    copy_weight: float = 4.0  # what a name or town counts at first: copying is rare, so it is learned late
-    rounds: tuple[Round, ...] = (Round(0.7, 1.0, 0.7, 0.4), Round(0.3, 0.3, 1.0, 0.9))  # on stories not seen
+    copy_weight: float = 4.0  # of which name it is, given that it is one: rare, so else learned late
+    rounds: tuple[Round, ...] = (Round(0.7, 1.0, 0.7), Round(0.3, 0.3, 1.0))  # each on stories not seen
     seed: int = 0
     save_every_s: float = 300.0
 
@@ -147,11 +146,26 @@ def schedule(step: int, total: int, warmup: int, now: Round) -> float:
 
 def losses_of(
     model: LlamaForCausalLM, rows: torch.Tensor, target: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Cross-entropies and targets; the unembedding is applied only where something is to be predicted."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Cross-entropies, logits and targets; the unembedding is applied only where something is to be
+    predicted.
+    """
     hidden = model.model(rows, use_cache=False).last_hidden_state
     keep = target >= 0
-    return cross_entropy(model.lm_head(hidden[keep]), target[keep], reduction="none"), target[keep]
+    logits = model.lm_head(hidden[keep])
+    return cross_entropy(logits, target[keep], reduction="none"), logits, target[keep]
+
+
+def which(logits: torch.Tensor, said: torch.Tensor, kinds: list[torch.Tensor]) -> torch.Tensor:
+    """The cross-entropies of which name (which town) was said, given that one was.
+
+    A part of the whole cross-entropy, so that it may weigh more without a change of what is best.
+    """
+    parts = []
+    for ids in kinds:
+        at, index = (said[:, None] == ids).nonzero(as_tuple=True)
+        parts.append(cross_entropy(logits[at][:, ids], index, reduction="none"))
+    return torch.cat(parts)
 
 
 def train(
@@ -159,17 +173,16 @@ def train(
     ids: np.ndarray,
     offsets: np.ndarray,
     pad: int,
-    copied: list[int],
+    copied: list[list[int]],
     config: LMConfig,
     folder: Path,
     minutes: float,
 ) -> None:
     """At most one pass over the stories in every process, in rounds; resumes from `folder`. `minutes` (0: no
-    limit) shortens each round to what fits. `copied`: the tokens (names, towns) that count more at first.
+    limit) shortens each round to what fits. `copied`: the tokens that are names, and those that are towns.
     """
     rank, ranks = torch.distributed.get_rank(), torch.distributed.get_world_size()
-    is_copied = torch.zeros(model.config.vocab_size, dtype=torch.bool, device=model.device)
-    is_copied[copied] = True
+    kinds = [torch.tensor(ids, device=model.device) for ids in copied]
     groups = batches(offsets, config.batch_tokens // ranks, config.seed)[rank::ranks]
     groups = groups[: _least(len(groups))]
     opts = optimizers(model, config)
@@ -196,10 +209,9 @@ def train(
             for group, base in zip((g for o in opts for g in o.param_groups), bases, strict=True):
                 group["lr"] = base * rate
             rows, target = (each.to(model.device) for each in gather(ids, offsets, groups[first + step], pad))
-            losses, said = losses_of(model, rows, target)
-            extra = (config.copy_weight - 1) * max(0.0, 1 - step / (now.copy_phase * total))
-            weight = 1 + extra * is_copied[said]
-            ((losses * weight).sum() / weight.sum()).backward()
+            losses, logits, said = losses_of(model, rows, target)
+            copying = which(logits, said, kinds)
+            ((losses.sum() + (config.copy_weight - 1) * copying.sum()) / len(losses)).backward()
             _average_gradients(model)
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             for opt in opts:
@@ -207,7 +219,7 @@ def train(
                 opt.zero_grad(set_to_none=True)
             seen += int((target >= 0).sum())
             running.append(losses.mean().item())
-            copies.append(losses[is_copied[said]].mean().item())
+            copies.append(copying.mean().item())
             step += 1
             if not math.isfinite(running[-1]):
                 raise SystemExit(f"the loss became {running[-1]} at step {step}")
@@ -251,7 +263,7 @@ def _average_gradients(model: LlamaForCausalLM) -> None:
         gradient.copy_(part.view_as(gradient))
 
 
-def train_in_processes(work: Path, tokens: dict[str, int], copied: list[int], minutes: float) -> None:
+def train_in_processes(work: Path, tokens: dict[str, int], copied: list[list[int]], minutes: float) -> None:
     """Train on the stories in `work`: on one GPU, else in processes of one thread each. `tokens`: ids of bos,
     eos, pad and the size of the vocabulary.
     """
@@ -263,7 +275,7 @@ def train_in_processes(work: Path, tokens: dict[str, int], copied: list[int], mi
 
 
 def _train_rank(
-    rank: int, ranks: int, work: Path, tokens: dict[str, int], copied: list[int], minutes: float
+    rank: int, ranks: int, work: Path, tokens: dict[str, int], copied: list[list[int]], minutes: float
 ) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group(

@@ -53,7 +53,7 @@ class StudyConfig:
     """Hookpoint of the SAE, of its latents' directions and of the control."""
     depths: tuple[str, ...] = ()
     """Hookpoints at which the difference of means is tried; none: `at` alone."""
-    strengths: tuple[float, ...] = (0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6)
+    strengths: tuple[float, ...] = (0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.45)
     """In mean residual norms."""
     latents: int = 4
     """Candidate latents: the best by whole texts, by tokens and by what they write, by turns."""

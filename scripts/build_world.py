@@ -124,7 +124,7 @@ def main() -> None:
     if args.stage in ("saes", "all"):
         world_saes.train_all(folder, args.work)
     if args.stage in ("install", "all"):
-        for name in ("lm", *world_saes.FOLDERS):
+        for name in ("lm", *world_saes.CONFIGS):
             shutil.copytree(args.work / name, PACKAGE / name, dirs_exist_ok=True)
 
 

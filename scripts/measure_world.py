@@ -27,8 +27,8 @@ from saesteer.world.story import Story, tell
 from saesteer.world.tokens import encode_sentences, token_labels
 from saesteer.world.words import CONCEPTS, lexicon
 
-SEED = 40_000_000
-HOOKPOINTS = ("layers.2", "layers.3")
+SEED = 45_000_000  # of stories that had no say in training, nor in choosing the SAEs
+HOOKPOINTS = ("layers.3", "layers.4.attn")
 
 
 def held_out(count: int, first: int = SEED) -> list[Story]:
@@ -205,7 +205,7 @@ def random_weights(
     source = ActivationSource(
         control, world_saes.story_texts(world_saes.TRAIN_SEED), at, batch_tokens=2048, seed=0
     )
-    config = replace(world_saes.CONFIG, tokens=tokens)
+    config = replace(world_saes.CONFIGS[at], tokens=tokens)
     other = train_sae(source, config).sae
     _, latent = best_latent(
         latents_of(other, train.activations[at]),

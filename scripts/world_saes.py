@@ -17,9 +17,12 @@ from saesteer.saes import load_sae
 from saesteer.training import TrainConfig, evaluate_sae, loss_recovered, train_sae
 from saesteer.world.story import tell
 
-FOLDERS = ("layers.2", "layers.3")
 TRAIN_SEED, TEST_SEED = 50_000_000, 60_000_000
-CONFIG = TrainConfig(d_sae=3072, k=32, tokens=5_000_000, lr=2e-3, dead_after_tokens=300_000)
+_ALIKE = {"k": 32, "tokens": 5_000_000, "dead_after_tokens": 300_000}
+CONFIGS = {  # the residual stream, and what the last attention fetches: there topics stand out most
+    "layers.3": TrainConfig(d_sae=3072, lr=2e-3, **_ALIKE),
+    "layers.4.attn": TrainConfig(d_sae=768, lr=1e-3, **_ALIKE),
+}
 BATCH = 2048
 
 
@@ -33,7 +36,7 @@ def story_texts(first_seed: int) -> Iterator[str]:
 def train_all(lm_folder: Path, work: Path) -> None:
     """Both depths at once, a process each."""
     context = get_context("spawn")
-    processes = [context.Process(target=train_one, args=(lm_folder, work, at)) for at in FOLDERS]
+    processes = [context.Process(target=train_one, args=(lm_folder, work, at)) for at in CONFIGS]
     for process in processes:
         process.start()
     for process in processes:
@@ -43,14 +46,14 @@ def train_all(lm_folder: Path, work: Path) -> None:
 
 
 def train_one(lm_folder: Path, work: Path, at: str) -> None:
-    torch.set_num_threads(max(1, (os.cpu_count() or 2) // len(FOLDERS)))
+    torch.set_num_threads(max(1, (os.cpu_count() or 2) // len(CONFIGS)))
     lm = load_model(str(lm_folder))
     folder = work / at
     if not (folder / "cfg.json").exists():
         source = ActivationSource(lm, story_texts(TRAIN_SEED), at, batch_tokens=BATCH, seed=0)
         result = train_sae(
             source,
-            CONFIG,
+            CONFIGS[at],
             checkpoint=work / f"{at}.ckpt",
             on_metrics=lambda m: print(
                 f"{at} {m.tokens} tokens, fvu {m.fvu:.4f}, dead {m.dead:.3f}, {m.seconds:.0f} s", flush=True

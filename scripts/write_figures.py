@@ -68,7 +68,7 @@ def world(found: dict) -> list[str]:
             ),
         ],
     )
-    for at in ("layers.2", "layers.3"):
+    for at in ("layers.3", "layers.4.attn"):
         if at in found:
             lines += sae(at, found)
     return lines

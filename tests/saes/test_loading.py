@@ -58,7 +58,7 @@ def test_a_registered_name(make_sae, tmp_path):
     make_sae("topk").save(tmp_path)
     SAES.register("test/one", lambda: tmp_path)
     assert load_sae("test/one").fingerprint() == make_sae("topk").fingerprint()
-    assert {"world/layers.2", "world/layers.3"} <= set(SAES.names())
+    assert {"world/layers.3", "world/layers.4.attn"} <= set(SAES.names())
 
 
 def test_what_is_no_sae(make_sae, tmp_path):

@@ -21,7 +21,7 @@ from saesteer.world.reading import judge_text
 from saesteer.world.story import tell
 from saesteer.world.tokens import build_tokenizer, encode_sentences, vocabulary
 
-HOOKPOINTS = ("layers.2", "layers.3")
+HOOKPOINTS = ("layers.3", "layers.4.attn")
 MB = 1e6
 
 

@@ -20,8 +20,8 @@ ARCHITECTURES: Registry[type[SAE]] = Registry(
 SAES: Registry[Callable[[], Path]] = Registry(
     "SAE",
     {
-        "world/layers.2": "saesteer.world.assets:sae_layers_2",
         "world/layers.3": "saesteer.world.assets:sae_layers_3",
+        "world/layers.4.attn": "saesteer.world.assets:sae_layers_4_attn",
     },
     group="saesteer.saes",
 )

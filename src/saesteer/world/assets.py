@@ -25,12 +25,14 @@ def model_folder() -> Path:
     return _folder("lm")
 
 
-def sae_layers_2() -> Path:
-    return _folder("layers.2")
-
-
 def sae_layers_3() -> Path:
+    """Of the residual stream."""
     return _folder("layers.3")
+
+
+def sae_layers_4_attn() -> Path:
+    """Of what the last layer's attention fetches."""
+    return _folder("layers.4.attn")
 
 
 def concept(name: str) -> Concept:

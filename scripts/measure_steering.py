@@ -24,7 +24,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("build/steering"))
     parser.add_argument("--at", default="layers.3")
-    parser.add_argument("--depths", default="layers.2,layers.3,layers.4.mid", help="for the difference of means")
+    parser.add_argument(
+        "--depths", default="layers.2,layers.3,layers.4.mid", help="for the difference of means"
+    )
     parser.add_argument("--concepts", default=",".join(CONCEPTS))
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--latents", type=int, default=6)

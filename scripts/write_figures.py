@@ -48,7 +48,12 @@ def world(found: dict) -> list[str]:
             ["cross-entropy on held-out stories, nats per token", lm["cross_entropy"], ""],
             ["true entropy of the same stories", lm["entropy"], ""],
             ["gap", lm["gap"], "at most 0.03"],
-            ["well-formed sentences, sampled at temperature 1", samples["well_formed"], "at least 0.97"],
+            ["sampled stories", samples["stories"], ""],
+            [
+                "well-formed sentences, sampled at temperature 1",
+                f"{samples['well_formed']:.4f}",
+                "at least 0.97",
+            ],
             [
                 "stories with consistent names and pronouns",
                 samples["consistent_names_and_pronouns"],

@@ -1,7 +1,7 @@
 """The weights that ship: their size, their format, and that they are about as good as the docs say.
 
 The bounds here only guard against a worse build: a few standard errors below what these weights do. The
-targets, which the first weights miss in entropy, form and consistency, stand in docs/figures.md.
+targets, and which of them are missed, stand in docs/figures.md.
 """
 
 import json
@@ -72,7 +72,7 @@ def test_what_it_writes_is_well_formed_and_consistent(lm):
     kept = [
         not {"name", "pronoun"} & set(slips([v.reading for v in verdict.sentences])) for verdict in verdicts
     ]
-    assert np.mean(kept) >= 0.8
+    assert np.mean(kept) >= 0.87
 
 
 @pytest.mark.slow

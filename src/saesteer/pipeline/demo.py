@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 CONCEPTS = ("wedding", "sea", "anger", "archaic")
 PROMPTS = 16
-CONFIG = StudyConfig(strengths=(0.2, 0.3, 0.4, 0.5), latents=3, samples=3, test_samples=10, base_samples=32)
+CONFIG = StudyConfig(
+    depths=("layers.3", "layers.4.mid"),
+    strengths=(0.2, 0.28, 0.36, 0.44),
+    latents=3,
+    samples=2,
+    test_samples=12,
+    base_samples=32,
+)
 
 
 @dataclass(frozen=True)

@@ -217,8 +217,10 @@ def test_a_ratio_over_nothing_is_unbounded():
     interval = statistics.bootstrap_ratio(np.ones(5), np.zeros(5))
     assert (interval.estimate, interval.low, interval.high) == (np.inf, np.inf, np.inf)
     nothing = statistics.bootstrap_ratio(np.zeros(5), np.zeros(5))
-    assert (nothing.low, nothing.high) == (-np.inf, np.inf)
+    assert (nothing.low, nothing.high) == (0, np.inf)
     assert np.isnan(nothing.estimate)
+    signed = statistics.bootstrap_ratio(np.array([0.0, 0.0, -1.0]), np.zeros(3))
+    assert signed.low == -np.inf
 
 
 @given(arrays.arrays(float, st.integers(1, 20), elements=st.floats(0, 1)))

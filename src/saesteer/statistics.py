@@ -29,7 +29,7 @@ and with one group it is a point.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -157,12 +157,15 @@ def bootstrap_ratio(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """mean(top) / mean(bottom) of two independent samples; a draw of 0 / 0 widens the interval both ways."""
+    """mean(top) / mean(bottom) of two independent samples; a draw of 0 / 0 widens the interval both ways, but
+    not below 0 where no value is.
+    """
     rng = np.random.default_rng(seed)
     above, below = _grouped(top, top_groups), _grouped(bottom, bottom_groups)
     with np.errstate(divide="ignore", invalid="ignore"):
         draws = _resampled_means(above, n, rng) / _resampled_means(below, n, rng)
-        return _interval(draws, _mean(above) / _mean(below), _fewer(above, below), level)
+        found = _interval(draws, _mean(above) / _mean(below), _fewer(above, below), level)
+    return found if min(np.min(top), np.min(bottom)) < 0 else replace(found, low=max(0.0, found.low))
 
 
 def holm(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:

@@ -63,6 +63,7 @@ def test_the_same_seed_is_the_same_control(run, place, tmp_path):
         (["--unit", "raw"], "--unit is the unit of --strength"),
         (["--method", "prompting"], "prompting makes no spec"),
         (["--at", "layers.9"], "layers are 0 to 3"),
+        (["--strength", "1e39"], "times the tensor is beyond the model's torch.float32; lower it"),
     ],
 )
 def test_what_cannot_be_meant(run, place, tmp_path, options, expected):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from saesteer.errors import InputError
 from saesteer.model import LanguageModel, Tokens
 from saesteer.model.doctor import TOLERANCE
 from tests.model.small import Add
@@ -43,6 +45,12 @@ def test_nll_goes_by_batches_and_sees_edits(llama, tokens):
     plain = llama.nll(tokens)
     with llama.intervening([Add("layers.1", torch.arange(16.0))]):
         assert not torch.allclose(llama.nll(tokens), plain, atol=0.1)
+
+
+def test_a_token_that_the_model_does_not_know(llama):
+    strange = Tokens(torch.tensor([[1, llama.vocab_size]]), torch.ones(1, 2, dtype=torch.bool))
+    with pytest.raises(InputError, match=rf"tokens 0 to {llama.vocab_size - 1}, got {llama.vocab_size}"):
+        llama.logits(strange)
 
 
 def test_nll_of_one_token_is_empty(llama):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import torch
 from transformers import AutoConfig
 
 from saesteer.errors import CorruptFile, InputError, NotAModel, UnknownName
-from saesteer.model import MODELS, load_model
+from saesteer.model import MODELS, load_model, loading
 from tests.model.small import CONFIGS, build, language_model, tokenizer
 
 
@@ -94,6 +96,22 @@ def test_an_id_is_not_looked_up_offline(monkeypatch):
         NotAModel, match=r"someone/no-such-model cannot be loaded .*\(offline: only local files\)"
     ):
         load_model("someone/no-such-model")
+
+
+def test_a_hub_that_cannot_be_found_is_not_asked_again_and_again(monkeypatch, caplog):
+    asked = []
+
+    def unknown(host, *others):
+        asked.append(host)
+        raise socket.gaierror("Name or service not known")
+
+    for name in ("SAESTEER_OFFLINE", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(loading, "getproxies", dict)
+    with pytest.raises(NotAModel, match=r"my-model cannot be loaded .*\(offline: only local files\)"):
+        load_model("my-model")
+    assert set(asked) == {urlsplit(loading.HUB).hostname} and "Retrying" not in caplog.text
 
 
 def test_an_unknown_type_and_one_that_is_no_causal_model(folder):

@@ -91,6 +91,7 @@ def made_method(
             rows += made
     return method_result(
         SweepResult(tuple(rows), {}), base, label=label, role=role, rows=f"{method}/{concept}/rows.parquet",
+        tried=f"{method}/{concept}/tried.parquet",
         unit="" if role == "prompting" else "residual_norm", goal=goal,
     )  # fmt: skip
 

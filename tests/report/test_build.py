@@ -30,7 +30,14 @@ def swept() -> SweepResult:
 
 def built(swept, base, **options):
     return method_result(
-        swept, base, label="SAE latent", role="steering", rows="rows.parquet", unit="residual_norm", **options
+        swept,
+        base,
+        label="SAE latent",
+        role="steering",
+        rows="rows.parquet",
+        tried="tried.parquet",
+        unit="residual_norm",
+        **options,
     )
 
 
@@ -67,7 +74,12 @@ def test_texts_are_the_first_of_the_test_half(swept, base):
 def test_a_prefix_is_shown_before_its_text_and_no_curve(base):
     rows = made_rows("sea", "prompting", 0.5, 0.95, variant="At sea. {prompt}")
     result = method_result(
-        SweepResult(tuple(rows), {}), base, label="Prompting", role="prompting", rows="r.parquet"
+        SweepResult(tuple(rows), {}),
+        base,
+        label="Prompting",
+        role="prompting",
+        rows="r.parquet",
+        tried="t.parquet",
     )
     assert result.setting == "At sea. {prompt}" and result.points == ()
     assert {pair.prefixed for pair in result.pairs} <= {f"At sea. {prompt}" for prompt in PROMPTS}
@@ -76,6 +88,7 @@ def test_a_prefix_is_shown_before_its_text_and_no_curve(base):
 def test_nothing_coherent_keeps_the_curve_and_the_reason(swept, base):
     result = built(swept, base, coherence=0.99)
     assert result.outcome is None and "0.99" in result.reason and len(result.points) == 3 and not result.pairs
+    assert result.rows == "tried.parquet"  # the test half has no samples of it
 
 
 def test_records_refuse_what_does_not_fit(report):

@@ -116,7 +116,11 @@ def test_every_figure_in_a_table_links_to_its_rows(html, report):
     links = set(re.findall(r'<a class="n" href="([^"]+)"', html))
     expected = {method.rows for concept in report.concepts for method in concept.methods}
     expected |= {concept.base_rows for concept in report.concepts} | {"latents/rows.parquet"}
+    expected |= {method.tried for concept in report.concepts for method in concept.methods if method.points}
     assert links == expected
+    for table in html.split("The figures of both plots")[1:]:
+        inside = re.findall(r'<a class="n" href="([^"]+)"', table.split("</table>")[0])
+        assert inside and all(link.endswith("/tried.parquet") for link in inside)
 
 
 def test_figures_are_those_of_the_record(html, report):

@@ -11,7 +11,15 @@ from saesteer.report.words import bare_token, number, signed, times, token, visi
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.314, "0.31"), (-0.314, "−0.31"), (-0.001, "0.00"), (None, "–"), (math.inf, "∞"), (0.0, "0.00")],  # noqa: RUF001
+    [
+        (0.314, "0.31"),
+        (-0.314, "−0.31"),  # noqa: RUF001
+        (-0.001, "0.00"),
+        (None, "–"),  # noqa: RUF001
+        (math.inf, "∞"),
+        (math.nan, "–"),  # noqa: RUF001
+        (0.0, "0.00"),
+    ],
 )
 def test_numbers(value, shown):
     assert number(value) == shown

@@ -62,6 +62,7 @@ def steer(
     """
     from saesteer.cli.inputs import open_model, open_sae
     from saesteer.cli.terminal import print_json, print_table, progress
+    from saesteer.steering import steer as applied
     from saesteer.text import load_concept
 
     _check_file(out)
@@ -81,6 +82,8 @@ def steer(
         spec = build(made, lm, meant, given, found)
         if strength is not None:
             spec = strengthened(lm, spec, meant, found, strength, unit)
+        with applied(lm, spec, saes={} if found is None else dict.fromkeys(spec.saes, found)):
+            pass  # what cannot be applied is not written
     saved = spec.save(out)
     if json:
         print_json({"out": out, "spec": saved.to_dict()})

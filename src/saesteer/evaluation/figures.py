@@ -18,6 +18,7 @@ from saesteer.evaluation.rows import Row
 from saesteer.statistics import Interval, bootstrap_difference, bootstrap_mean, bootstrap_product
 
 DRAWS = 2000
+DISTINCT_TEXTS = 8  # distinct-n falls with the amount of text
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Figures:
     perplexity: float | None
     """Under the model without steering and without prefix, given the bare prompt."""
     distinct_1: float | None
+    """Mean over blocks of DISTINCT_TEXTS texts, so that settings of any number of samples compare."""
     distinct_2: float | None
 
 
@@ -48,7 +50,6 @@ def figures(rows: Sequence[Row], level: float = 0.95, seed: int = 0) -> Figures:
     good = judged(rows)
     behaviour, coherence, groups = _columns(good)
     sentences = [row.sentences for row in good if row.sentences is not None]
-    texts = [row.text for row in good]
     return Figures(
         samples=len(good),
         failed=len(rows) - len(good),
@@ -59,8 +60,8 @@ def figures(rows: Sequence[Row], level: float = 0.95, seed: int = 0) -> Figures:
         product=bootstrap_product(behaviour, coherence, groups, DRAWS, level, seed),
         lenient=_mean([row.lenient for row in good]),
         perplexity=_perplexity(good),
-        distinct_1=distinct_n(texts, 1),
-        distinct_2=distinct_n(texts, 2),
+        distinct_1=_distinct(good, 1),
+        distinct_2=_distinct(good, 2),
     )
 
 
@@ -92,6 +93,15 @@ def _perplexity(rows: Sequence[Row]) -> float | None:
     known = [(row.nll, row.tokens) for row in rows if row.nll is not None]
     tokens = sum(count for _, count in known)
     return math.exp(min(sum(nll * count for nll, count in known) / tokens, 700.0)) if tokens else None
+
+
+def _distinct(rows: Sequence[Row], n: int) -> float | None:
+    """Over blocks of equally many texts, of different prompts where there are so many; all where too few."""
+    order = sorted(rows, key=lambda row: (row.sample, row.prompt_id))
+    whole = len(order) - len(order) % DISTINCT_TEXTS
+    starts = range(0, whole, DISTINCT_TEXTS)
+    blocks = [order[start : start + DISTINCT_TEXTS] for start in starts] or [order]
+    return _mean([distinct_n([row.text for row in block], n) for block in blocks])
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -215,6 +215,11 @@ class LanguageModel:
         if not tokens.ids.numel():
             raise InputError(f"there are no tokens to compute: got {list(tokens.ids.shape)}")
         self._check_length(int(tokens.lengths().max()))
+        if (wrong := int(tokens.ids.max())) >= self.vocab_size or int(tokens.ids.min()) < 0:
+            raise InputError(
+                f"{self.name} knows the tokens 0 to {self.vocab_size - 1}, got {wrong}; "
+                "tokenize with the model's own tokenizer"
+            )
         tokens = tokens.to(self.device)
         size = max(1, (budget or self.batch_tokens) // tokens.ids.shape[1])
         index = torch.arange(len(tokens), device=self.device)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import torch
+from huggingface_hub.constants import ENDPOINT as HUB
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -80,7 +84,18 @@ def _home(path: Path) -> Path:
 
 
 def _is_local(source: str) -> bool:
-    return os.path.isdir(source) or load_settings().offline
+    return os.path.isdir(source) or load_settings().offline or _hub_unknown()
+
+
+def _hub_unknown() -> bool:
+    """Whether the hub's name leads nowhere here: asking it again and again would take half a minute."""
+    if getproxies():
+        return False
+    try:
+        socket.getaddrinfo(urlsplit(HUB).hostname, None)
+    except OSError:
+        return True
+    return False
 
 
 def _device(device: str) -> torch.device:
@@ -158,7 +173,7 @@ def _tried(source: str, load: Callable[[], Any]) -> Any:
         raise CorruptFile(f"{source} holds broken weights ({_line(error)}); get them anew") from error
     except (OSError, ValueError, KeyError, RuntimeError, StrictDataclassError) as error:
         known = ", ".join(MODELS.names())
-        offline = " (offline: only local files)" if load_settings().offline else ""
+        offline = " (offline: only local files)" if _is_local(source) and not os.path.isdir(source) else ""
         raise NotAModel(
             f"{source} cannot be loaded as a language model{offline}: {_line(error)}; "
             f"give a folder, an id of the Hugging Face Hub or one of {known}"

@@ -29,7 +29,7 @@ CONFIG = StudyConfig(
     latents=3,
     samples=2,
     test_samples=12,
-    base_samples=32,
+    base_samples=44,  # more than 2,000 sentences
 )
 
 

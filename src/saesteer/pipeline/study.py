@@ -108,10 +108,16 @@ def study(
     """
     if not concepts:
         raise InputError("a study needs at least one concept; give some")
+    if len({concept.name for concept in concepts}) < len(concepts):
+        raise InputError("a study has each concept once; two of these have one name")
     hookpoint_of(lm, sae, config.at)
     work = _Work(lm, sae, tuple(prompts), judge, folder, config, progress, 100 * (len(concepts) + 1))
     base = work.base(concepts)
-    results = [work.concept(concept, base, 100 * (i + 1)) for i, concept in enumerate(concepts)]
+    names = _short_names([concept.name for concept in concepts])
+    results = [
+        work.concept(concept, short, base, 100 * (i + 1))
+        for i, (concept, short) in enumerate(zip(concepts, names, strict=True))
+    ]
     progress("done", work.total, work.total)
     return Study(tuple(results), config)
 
@@ -145,10 +151,12 @@ class _Work:
             progress=self.part("the plain model", 0, 100),
         )
 
-    def concept(self, concept: Concept, base: SweepResult, start: int) -> ConceptResult:
-        """One concept: latents and directions, chosen on one half of the prompts, measured on the other."""
+    def concept(self, concept: Concept, short: str, base: SweepResult, start: int) -> ConceptResult:
+        """One concept: latents and directions, chosen on one half of the prompts, measured on the other.
+
+        `short`: what its files are called.
+        """
         lm, sae, config = self.lm, self.sae, self.config
-        short = concept.name.rsplit("/", 1)[-1]
         self.progress(f"{short}: finding latents", start, self.total)
         by_text = rank_latents(lm, sae, concept, at=config.at, level="text")
         by_token = rank_latents(lm, sae, concept, at=config.at, level="token", evidence=0)
@@ -159,7 +167,8 @@ class _Work:
         chosen = _chosen(arms, tried, config)
         tested = self.sweep(short, "test", chosen, config.test_samples, config.seed + 2, start + 60)
         own = base.where(concept=concept.name)
-        methods = tuple(_method(name, tried, tested, own, self.link(tested), config) for name in LABELS)
+        links = {"rows": self.link(tested), "tried": self.link(tried)}
+        methods = tuple(_method(name, tried, tested, own, links, config) for name in LABELS)
         latents = self.link_to(self.folder / f"{short}_latents.parquet")
         return ConceptResult(
             name=concept.name,
@@ -224,6 +233,15 @@ class _Work:
         return path.relative_to(self.folder.parent).as_posix()
 
 
+def _short_names(names: Sequence[str]) -> list[str]:
+    """The last part of each name, or all of it where another has the same last part."""
+    short = [name.rsplit("/", 1)[-1] for name in names]
+    return [
+        each if short.count(each) == 1 else name.replace("/", "-")
+        for each, name in zip(short, names, strict=True)
+    ]
+
+
 def _candidates(by_text: Ranking, by_token: Ranking, effect: Float[Tensor, " d_sae"], n: int) -> list[int]:
     """The first latents by whole texts, by tokens and, of those that tell the texts apart, by what they
     write; by turns. A latent may read a concept well and write nothing of it.
@@ -265,7 +283,12 @@ def _chosen(arms: Sequence[Arm], tried: SweepResult, config: StudyConfig) -> lis
 
 
 def _method(
-    name: str, tried: SweepResult, tested: SweepResult, base: SweepResult, rows: str, config: StudyConfig
+    name: str,
+    tried: SweepResult,
+    tested: SweepResult,
+    base: SweepResult,
+    links: dict[str, str],
+    config: StudyConfig,
 ) -> MethodResult:
     label, role = LABELS[name]
     samples = (*tried.where(method=name).rows, *tested.where(method=name).rows)
@@ -276,10 +299,10 @@ def _method(
         base,
         label=label,
         role=role,
-        rows=rows,
         coherence=config.asked,
         unit=unit,
         goal=GOALS.get(name),
+        **links,
     )
 
 

@@ -18,18 +18,22 @@ def method_result(
     label: str,
     role: Role,
     rows: str,
+    tried: str,
     coherence: float = 0.8,
     unit: str = "",
     goal: float | None = None,
     shown: int = SHOWN,
 ) -> MethodResult:
-    """One concept's sweep by one method: chosen on the selection half, measured on the test half."""
+    """One concept's sweep by one method: chosen on the selection half, measured on the test half.
+
+    `rows`, `tried`: the files with the samples of the test and of the selection half.
+    """
     choice = choose(result, coherence)
     method = result.rows[0].method
     if choice.setting is None:
         best = max(choice.candidates, key=lambda each: each.figures.coherence.estimate)
         curve = curve_of(result, best.setting)
-        return MethodResult(method, label, role, "", None, choice.reason, rows, unit, goal, curve)
+        return MethodResult(method, label, role, "", None, choice.reason, tried, tried, unit, goal, curve)
     setting = choice.setting
     return MethodResult(
         method,
@@ -39,6 +43,7 @@ def method_result(
         measure(result, setting, base),
         choice.reason,
         rows,
+        tried,
         unit,
         goal,
         curve_of(result, setting) if role != "prompting" else (),

@@ -55,7 +55,11 @@ class MethodResult:
     reason: str
     """Why this setting, or why none."""
     rows: str
-    """The file of the samples, relative to the report."""
+    """The file of the test half's samples (where nothing was chosen: of the tried ones), relative to the
+    report.
+    """
+    tried: str
+    """The file of the samples of the points."""
     unit: str = ""
     """Of the strengths."""
     goal: float | None = None
@@ -66,6 +70,7 @@ class MethodResult:
 
     def __post_init__(self) -> None:
         check_link(self.rows)
+        check_link(self.tried)
 
 
 @dataclass(frozen=True)

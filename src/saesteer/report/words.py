@@ -11,8 +11,8 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """0.31, or a dash where there is none."""
-    if value is None:
+    """0.31, or a dash where there is none, as of 0 / 0."""
+    if value is None or math.isnan(value):
         return "–"  # noqa: RUF001
     if not math.isfinite(value):
         return "∞" if value > 0 else "−∞"  # noqa: RUF001

@@ -251,7 +251,8 @@ def times(found: dict) -> list[str]:
     return lines + table(["what", "seconds, median", "target, under"], rows)
 
 
-def main() -> None:
+def page() -> str:
+    """The page of all figures that are there."""
     lines = [
         "# Figures",
         "",
@@ -262,7 +263,11 @@ def main() -> None:
         found = load(name)
         if found:
             lines += section(found)
-    (FOLDER / "figures.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main() -> None:
+    (FOLDER / "figures.md").write_text(page(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from saesteer.errors import CorruptFile, NotAnSAE, SaesteerError, ShapeMismatch, UnknownName
-from saesteer.saes import SAES, TopKSAE, load_sae
+from saesteer.saes import ARCHITECTURES, SAES, TopKSAE, load_sae
 
-KINDS = ("standard", "topk", "jumprelu")
+KINDS = ARCHITECTURES.names()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -87,7 +87,7 @@ def _change(folder: Path, **fields: object) -> None:
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
-        ({"architecture": "gated"}, NotAnSAE, "unknown SAE architecture 'gated'.*jumprelu, standard, topk"),
+        ({"architecture": "gatd"}, NotAnSAE, "unknown SAE architecture 'gatd'; did you mean 'gated'"),
         ({"activation_fn_kwargs": [1]}, NotAnSAE, "activation_fn_kwargs is a mapping"),
         ({"k": None}, NotAnSAE, "k is a whole number"),
         ({"d_in": None}, NotAnSAE, "d_in is a whole number"),

@@ -2,6 +2,7 @@
 
 from saesteer.saes.config import SAEConfig
 from saesteer.saes.fits import check_fits
+from saesteer.saes.gated import GatedSAE
 from saesteer.saes.jumprelu import JumpReLUSAE
 from saesteer.saes.loading import load_sae
 from saesteer.saes.relu import ReLUSAE
@@ -9,11 +10,14 @@ from saesteer.saes.sae import SAE
 from saesteer.saes.sparse import SparseLatents
 from saesteer.saes.tables import ARCHITECTURES, SAES
 from saesteer.saes.topk import TopKSAE
+from saesteer.saes.transcoder import TRANSCODERS
 
 __all__ = [
     "ARCHITECTURES",
     "SAE",
     "SAES",
+    "TRANSCODERS",
+    "GatedSAE",
     "JumpReLUSAE",
     "ReLUSAE",
     "SAEConfig",

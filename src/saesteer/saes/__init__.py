@@ -4,9 +4,11 @@ from saesteer.saes.config import SAEConfig
 from saesteer.saes.fits import check_fits
 from saesteer.saes.gated import GatedSAE
 from saesteer.saes.jumprelu import JumpReLUSAE
+from saesteer.saes.loaders import FORMATS
 from saesteer.saes.loading import load_sae
 from saesteer.saes.relu import ReLUSAE
 from saesteer.saes.sae import SAE
+from saesteer.saes.sources import Recognised, recognise
 from saesteer.saes.sparse import SparseLatents
 from saesteer.saes.tables import ARCHITECTURES, SAES
 from saesteer.saes.topk import TopKSAE
@@ -14,15 +16,18 @@ from saesteer.saes.transcoder import TRANSCODERS
 
 __all__ = [
     "ARCHITECTURES",
+    "FORMATS",
     "SAE",
     "SAES",
     "TRANSCODERS",
     "GatedSAE",
     "JumpReLUSAE",
     "ReLUSAE",
+    "Recognised",
     "SAEConfig",
     "SparseLatents",
     "TopKSAE",
     "check_fits",
     "load_sae",
+    "recognise",
 ]

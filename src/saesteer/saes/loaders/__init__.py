@@ -1,0 +1,42 @@
+"""Foreign files of SAEs, one format per file; each turns its files into a config and tensors of ours.
+
+Knows files that lie on this machine; not where they come from.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from saesteer.names import Registry
+from saesteer.saes.loaders.format import Format, Found, Parts
+
+FORMATS: Registry[Format] = Registry(
+    "SAE format",
+    {
+        "sae_lens": "saesteer.saes.loaders.sae_lens:FORMAT",
+        "sparsify": "saesteer.saes.loaders.sparsify:FORMAT",
+        "gemma_scope": "saesteer.saes.loaders.gemma_scope:FORMAT",
+        "gemma_scope_2": "saesteer.saes.loaders.gemma_scope_2:FORMAT",
+        "openai": "saesteer.saes.loaders.openai:FORMAT",
+        "dictionary_learning": "saesteer.saes.loaders.dictionary_learning:FORMAT",
+        "scar": "saesteer.saes.loaders.scar:FORMAT",
+    },
+    group="saesteer.sae_formats",
+)
+
+
+def recognised(path: Path) -> tuple[Format, Path] | None:
+    """The format of a folder or file, and the folder or file that is meant; None where there is none.
+
+    A file may be one of a folder's: then the folder is meant.
+    """
+    formats = [FORMATS.get(name) for name in FORMATS.names()]
+    if os.path.isfile(path):
+        for each in formats:
+            if path.name in each.files and each.recognises(path.parent):
+                return each, path.parent
+    return next(((each, path) for each in formats if each.recognises(path)), None)
+
+
+__all__ = ["FORMATS", "Format", "Found", "Parts", "recognised"]

@@ -64,7 +64,7 @@ def test_a_registered_name(make_sae, tmp_path):
 def test_what_is_no_sae(make_sae, tmp_path):
     with pytest.raises(NotAnSAE, match=r"did you mean 'world/layers\.3'"):
         load_sae("world/layer.3")
-    with pytest.raises(NotAnSAE, match=r"a folder of no format that is known .*dictionary_learning: a folder"):
+    with pytest.raises(NotAnSAE, match=r"a folder of no format that is known .*sparsify: a folder"):
         load_sae(tmp_path)
     (tmp_path / "cfg.json").write_text("[1]")
     with pytest.raises(

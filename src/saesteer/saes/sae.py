@@ -51,7 +51,7 @@ class SAE(nn.Module, ABC):
         """`tensors`: exactly those of `shapes_of(cfg)`; they are cast to the config's dtype."""
         super().__init__()
         shapes = self.shapes_of(cfg)
-        _check_tensors(shapes, cfg, tensors)
+        check_tensors(shapes, cfg, tensors)
         self.cfg = cfg
         for name in shapes:
             weight = tensors[name].detach().to(cfg.torch_dtype).contiguous()
@@ -213,9 +213,10 @@ def _length(x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... 1"]:
     return x.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny) / x.shape[-1] ** 0.5
 
 
-def _check_tensors(
+def check_tensors(
     shapes: Mapping[str, tuple[int, ...]], cfg: SAEConfig, tensors: Mapping[str, Tensor]
 ) -> None:
+    """Refuse tensors that are missing, not known, of another shape, or not finite."""
     missing, other = sorted(shapes.keys() - tensors.keys()), sorted(tensors.keys() - shapes.keys())
     if missing or other:
         raise NotAnSAE(

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from saesteer.saes.config import SAEConfig
-from saesteer.saes.sae import SAE
+from saesteer.saes.sae import SAE, check_tensors
 
 _GROUP: Final = 8  # best of 4, 8, 16 and 32 on a CPU for 1,024 to 8,192 latents
 _POSTACTS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
@@ -32,7 +32,8 @@ class TopKSAE(SAE):
 
     def __init__(self, cfg: SAEConfig, tensors: Mapping[str, Tensor]) -> None:
         """Where the config rescales by decoder norms they are folded in: W_dec[i] is what latent i adds."""
-        if cfg.rescale_acts_by_decoder_norm and tensors.keys() >= {"W_enc", "W_dec", "b_enc"}:
+        if cfg.rescale_acts_by_decoder_norm:
+            check_tensors(self.shapes_of(cfg), cfg, tensors)
             cfg, tensors = replace(cfg, rescale_acts_by_decoder_norm=False), fold_norms(tensors)
         super().__init__(cfg, tensors)
 

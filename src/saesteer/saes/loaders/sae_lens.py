@@ -8,7 +8,9 @@ for activations that are still to be scaled or whitened by the files beside them
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import torch
@@ -17,8 +19,9 @@ from torch import Tensor
 from saesteer.errors import InputError, NotAnSAE
 from saesteer.saes.config import SAEConfig
 from saesteer.saes.loaders.files import read_safetensors
-from saesteer.saes.loaders.format import Format, Found, Parts, matrix
-from saesteer.saes.sae import CFG_FILE, WEIGHTS_FILE
+from saesteer.saes.loaders.format import Format, Found, Parts
+from saesteer.saes.sae import CFG_FILE, WEIGHTS_FILE, check_tensors
+from saesteer.saes.tables import ARCHITECTURES
 from saesteer.saes.topk import fold_norms
 
 SCALER: Final = "activation_scaler.json"
@@ -33,10 +36,19 @@ def read(found: Found) -> Parts:
     factor = tensors.get("scaling_factor")  # some old files carry one that is 1 everywhere
     if factor is not None and bool((factor == torch.ones_like(factor)).all()):
         del tensors["scaling_factor"]
-    raw, tensors = _scaled(found, raw, tensors)
-    raw, tensors = _whitened(found, raw, tensors)
-    raw, tensors = _trained(raw, tensors)
-    return Parts(SAEConfig.from_dict(raw), tensors)
+    trained = str(raw.get("architecture")) in _BATCH
+    used = _used(raw, tensors) if trained else raw
+    whitened = used.get("normalize_activations") == "covariance_whitening"
+    cfg = SAEConfig.from_dict({**used, "normalize_activations": "none"} if whitened else used)
+    check_tensors(ARCHITECTURES.get(cfg.architecture).shapes_of(cfg), cfg, tensors)
+    rescaled = trained and bool(raw.get("rescale_acts_by_decoder_norm"))
+    if whitened:
+        tensors = _unwhitened(cfg, tensors, _whitening(found, cfg))
+    elif (factor := _factor(found, cfg)) is not None:
+        cfg, tensors = replace(cfg, normalize_activations="none"), scale(tensors, factor)
+        if rescaled:
+            tensors["threshold"] = tensors["threshold"] / factor  # the norms that it compares with shrank
+    return Parts(cfg, fold_norms(tensors) if rescaled else tensors)
 
 
 def scale(tensors: Mapping[str, Tensor], factor: float) -> dict[str, Tensor]:
@@ -47,69 +59,59 @@ def scale(tensors: Mapping[str, Tensor], factor: float) -> dict[str, Tensor]:
     return {name: each * times.get(name, 1) for name, each in tensors.items()}
 
 
-def _scaled(found: Found, raw: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict, dict]:
-    """With the factor of a training checkpoint folded in."""
-    if raw.get("normalize_activations") != "expected_average_only_in" or not (found.path / SCALER).is_file():
-        return raw, tensors
+def _used(raw: Mapping[str, Any], tensors: dict[str, Tensor]) -> dict[str, Any]:
+    """BatchTopK and Matryoshka as they are used, a JumpReLU with one threshold for all latents."""
+    threshold = tensors.pop("topk_threshold", None)
+    if threshold is None or threshold.numel() != 1 or "b_enc" not in tensors:
+        raise NotAnSAE(f"a {raw['architecture']} SAE has W_enc, W_dec, b_enc, b_dec and one topk_threshold")
+    tensors["threshold"] = threshold.to(tensors["b_enc"].dtype).reshape(()).expand(tensors["b_enc"].shape)
+    kept = {key: each for key, each in raw.items() if key not in {"k", "rescale_acts_by_decoder_norm"}}
+    notes = raw.get("metadata")
+    trained = {"trained_as": raw["architecture"], "trained_k": raw.get("k")}
+    kept["metadata"] = {**(notes if isinstance(notes, dict) else {}), **trained}
+    return {**kept, "architecture": "jumprelu"}
+
+
+def _factor(found: Found, cfg: SAEConfig) -> float | None:
+    """That of a training checkpoint, or None where it is folded in already."""
+    if cfg.normalize_activations != "expected_average_only_in" or not (found.path / SCALER).is_file():
+        return None
     factor = found.json(SCALER).get("scaling_factor")
-    if factor is None:
-        return raw, tensors
-    if isinstance(factor, bool) or not isinstance(factor, int | float):
-        raise NotAnSAE(f"scaling_factor of {found.path / SCALER} is a number, got {factor!r}")
-    tensors = scale(tensors, float(factor))
-    if "topk_threshold" in tensors and raw.get("rescale_acts_by_decoder_norm"):
-        tensors["topk_threshold"] = tensors["topk_threshold"] / factor  # the norms it compares with shrank
-    return {**raw, "normalize_activations": "none"}, tensors
+    if isinstance(factor, bool) or not isinstance(factor, int | float | None):
+        raise NotAnSAE(f"scaling_factor of {found.path / SCALER} is a number, got {reprlib.repr(factor)}")
+    return None if factor is None else float(factor)
 
 
-def _whitened(found: Found, raw: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict, dict]:
-    """With the whitening of a training checkpoint folded in: x' = (x - mean) M, xhat = xhat' M^-1 + mean."""
-    if raw.get("normalize_activations") != "covariance_whitening":
-        return raw, tensors
+def _whitening(found: Found, cfg: SAEConfig) -> dict[str, Tensor]:
+    """x' = (x - mean) matrix and xhat = xhat' inverse_matrix + mean, of a training checkpoint."""
     if not (found.path / WHITENING).is_file():
         raise InputError(
             f"its weights are for whitened activations but there is no {WHITENING} beside them; "
             "save it with sae_lens once training is done, which folds the whitening in"
         )
-    white = read_safetensors(found.path / WHITENING)
-    d_in = tensors["W_enc"].shape[0] if "W_enc" in tensors else 0
+    if cfg.transcodes:
+        raise InputError("a transcoder of whitened activations cannot be read; train it on plain ones")
+    white, d_in = read_safetensors(found.path / WHITENING), cfg.d_in
     shapes = {"mean": (d_in,), "matrix": (d_in, d_in), "inverse_matrix": (d_in, d_in)}
-    for name, shape in shapes.items():
-        if name not in white or tuple(white[name].shape) != shape:
-            raise NotAnSAE(f"{WHITENING} has mean, matrix and inverse_matrix for a width of {d_in}")
-    return {**raw, "normalize_activations": "none"}, _unwhitened(raw, tensors, white)
+    if any(name not in white or tuple(white[name].shape) != shape for name, shape in shapes.items()):
+        raise NotAnSAE(f"{WHITENING} has mean, matrix and inverse_matrix for a width of {d_in}")
+    return white
 
 
 def _unwhitened(
-    raw: Mapping[str, Any], tensors: Mapping[str, Tensor], white: Mapping[str, Tensor]
+    cfg: SAEConfig, tensors: Mapping[str, Tensor], white: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
+    """The same SAE for activations as they come."""
     wide = {name: each.double() for name, each in tensors.items()}
     mean, forth, back = (white[name].double() for name in ("mean", "matrix", "inverse_matrix"))
     W_enc = forth @ wide["W_enc"]
     folded = {"W_enc": W_enc, "W_dec": wide["W_dec"] @ back, "b_dec": wide["b_dec"] @ back + mean}
-    if not raw.get("apply_b_dec_to_input", True):  # else b_dec, which holds the mean now, is subtracted
+    if not cfg.apply_b_dec_to_input:  # else b_dec, which holds the mean now, is subtracted
         shift = mean @ W_enc
         folded |= {name: wide[name] - shift for name in _GATES & wide.keys()}
         if "b_mag" in wide:
             folded["b_mag"] = wide["b_mag"] - shift * wide["r_mag"].exp()
     return {**tensors, **{name: each.to(tensors[name].dtype) for name, each in folded.items()}}
-
-
-def _trained(raw: dict[str, Any], tensors: dict[str, Tensor]) -> tuple[dict, dict]:
-    """BatchTopK and Matryoshka as they are used: a JumpReLU with one threshold for all latents."""
-    if raw.get("architecture") not in _BATCH:
-        return raw, tensors
-    threshold = tensors.pop("topk_threshold", None)
-    if threshold is None or threshold.numel() != 1 or not {"W_enc", "W_dec", "b_enc"} <= tensors.keys():
-        raise NotAnSAE(f"a {raw['architecture']} SAE has W_enc, W_dec, b_enc, b_dec and one topk_threshold")
-    if raw.get("rescale_acts_by_decoder_norm"):
-        tensors = fold_norms(tensors)
-    width = matrix(tensors["W_enc"], "W_enc").shape[1]
-    tensors["threshold"] = threshold.reshape(1).to(tensors["W_enc"].dtype).expand(width)
-    notes = raw.get("metadata") if isinstance(raw.get("metadata"), dict) else {}
-    k = {"trained_as": raw["architecture"], "trained_k": raw.get("k")}
-    kept = {key: each for key, each in raw.items() if key not in {"k", "rescale_acts_by_decoder_norm"}}
-    return {**kept, "architecture": "jumprelu", "metadata": {**notes, **k}}, tensors
 
 
 FORMAT: Final = Format(

@@ -73,10 +73,11 @@ def largest(h: Float[Tensor, "... n"], k: int) -> tuple[Float[Tensor, "... k"], 
 
 def fold_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same SAE with unit decoder rows: z is unchanged, since the selected h was h times the norm."""
-    norm = tensors["W_dec"].float().norm(dim=-1).clamp(min=1e-8)
+    wide = {name: each if each.dtype == torch.float64 else each.float() for name, each in tensors.items()}
+    norm = wide["W_dec"].norm(dim=-1).clamp(min=1e-8)
     return {
         **tensors,
-        "W_enc": tensors["W_enc"].float() * norm,
-        "b_enc": tensors["b_enc"].float() * norm,
-        "W_dec": tensors["W_dec"].float() / norm[:, None],
+        "W_enc": wide["W_enc"] * norm,
+        "b_enc": wide["b_enc"] * norm,
+        "W_dec": wide["W_dec"] / norm[:, None],
     }

@@ -33,8 +33,8 @@ _GATES: Final = {"b_enc", "b_gate"}  # biases that stand beside W_enc as it is
 def read(found: Found) -> Parts:
     raw = found.json(CFG_FILE)
     tensors = read_safetensors(found.path / WEIGHTS_FILE)
-    factor = tensors.get("scaling_factor")  # some old files carry one that is 1 everywhere
-    if factor is not None and bool((factor == torch.ones_like(factor)).all()):
+    ones = tensors.get("scaling_factor")  # some old files carry one that is 1 everywhere
+    if ones is not None and bool((ones == torch.ones_like(ones)).all()):
         del tensors["scaling_factor"]
     trained = str(raw.get("architecture")) in _BATCH
     used = _used(raw, tensors) if trained else raw
@@ -43,6 +43,12 @@ def read(found: Found) -> Parts:
     check_tensors(ARCHITECTURES.get(cfg.architecture).shapes_of(cfg), cfg, tensors)
     rescaled = trained and bool(raw.get("rescale_acts_by_decoder_norm"))
     if whitened:
+        if rescaled or cfg.rescale_acts_by_decoder_norm:  # by the norms in the space of training
+            cfg, tensors, rescaled = (
+                replace(cfg, rescale_acts_by_decoder_norm=False),
+                fold_norms(tensors),
+                False,
+            )
         tensors = _unwhitened(cfg, tensors, _whitening(found, cfg))
     elif (factor := _factor(found, cfg)) is not None:
         cfg, tensors = replace(cfg, normalize_activations="none"), scale(tensors, factor)

@@ -1,7 +1,7 @@
 """Sparse autoencoders: encode, decode, load, save. Knows tensors; no language model, no text, no training."""
 
 from saesteer.saes.config import SAEConfig
-from saesteer.saes.fits import check_fits
+from saesteer.saes.fits import Use, check_fits, check_one_space
 from saesteer.saes.gated import GatedSAE
 from saesteer.saes.jumprelu import JumpReLUSAE
 from saesteer.saes.loaders import FORMATS
@@ -27,7 +27,9 @@ __all__ = [
     "SAEConfig",
     "SparseLatents",
     "TopKSAE",
+    "Use",
     "check_fits",
+    "check_one_space",
     "load_sae",
     "recognise",
 ]

@@ -59,8 +59,8 @@ def check_one_space(sae: SAE) -> None:
     if sae.cfg.transcodes:
         here, out = sae.cfg.hook_name or "one hookpoint", sae.cfg.hook_name_out or "another"
         raise InputError(
-            f"this is a {sae.cfg.architecture}: it reads {here} and says what {out} is, so its latents cannot "
-            f"be edited in place; add its directions at {out}, or take an SAE"
+            f"this is a {sae.cfg.architecture}: it reads {here} and says what {out} is, so its latents "
+            f"cannot be edited in place; add its directions at {out}, or take an SAE"
         )
 
 

@@ -6,7 +6,9 @@ import json
 import shutil
 from pathlib import Path
 
+import huggingface_hub
 import huggingface_hub.constants
+import huggingface_hub.errors
 import pytest
 
 from saesteer.errors import CorruptFile, InputError, NotAnSAE, UnknownName
@@ -158,7 +160,7 @@ def test_the_factor_of_a_release(hub, releases, tmp_path, x):
             "unknown SAE of tiny-res 'blocks.3/res'; did you mean 'blocks.2",
         ),
         ("tiny-odd/one", InputError, "is of the format 'temporal', which cannot be read; one of dictionary"),
-        ("tiny-res/blocks.2/res", NotAnSAE, r"in the local cache \(offline\) has none of the files"),
+        ("tiny-res/blocks.2/res", NotAnSAE, "in the local cache, where alone .* has none of the files"),
         ("owner/repo/layers.1", NotAnSAE, "nor is 'owner' a release in the catalogue of sae_lens"),
         ("world/layers.9", NotAnSAE, "did you mean 'world/layers"),
         ("nothing", NotAnSAE, "nor is there a folder"),
@@ -170,6 +172,23 @@ def test_names_that_are_nothing(hub, releases, name, error, message):
     with pytest.raises(error, match=message) as caught:
         load_sae(name)
     assert "\n" not in str(caught.value)
+
+
+def test_without_leave_nothing_is_downloaded(hub, monkeypatch):
+    monkeypatch.setenv("SAESTEER_OFFLINE", "0")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    asked = []
+
+    def client(repo: str, file: str, **options: object) -> str:
+        asked.append(options["local_files_only"])
+        raise huggingface_hub.errors.EntryNotFoundError(file)
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", client)
+    for download in (False, True):
+        asked.clear()
+        with pytest.raises(NotAnSAE, match="has none of the files"):
+            load_sae("owner/repo/layers.1", download=download)
+        assert set(asked) == {not download}
 
 
 def test_the_catalogue_of_our_own(monkeypatch):

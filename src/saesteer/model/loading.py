@@ -121,15 +121,13 @@ def _load(
     kind = AutoModelForCausalLM._model_mapping.get(type(config), None)
     if kind is None:
         raise NotAModel(f"{source} is a {config.model_type} model, which is no causal language model")
-    # A family that was asked for is loaded by its own class: the folder's config may name code.
-    loader: Any = kind if foreign else AutoModelForCausalLM
-    given = {"config": config} if foreign else {}
+    given = {"config": config} if foreign else {}  # not the folder's own, which names code
     if attention == "sdpa" and not getattr(kind, "_supports_sdpa", False):
         attention = "eager"
     with _quiet_if_small(source):
         hf, report = _tried(
             source,
-            lambda: loader.from_pretrained(
+            lambda: AutoModelForCausalLM.from_pretrained(
                 source,
                 dtype=dtype,
                 attn_implementation=attention,

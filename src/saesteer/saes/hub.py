@@ -1,6 +1,7 @@
 """Files of the Hugging Face Hub: just those that a format needs. Knows repositories and formats, no SAE.
 
-Offline (SAESTEER_OFFLINE or HF_HUB_OFFLINE) only its local cache is looked into.
+Offline (SAESTEER_OFFLINE or HF_HUB_OFFLINE), or where a download was not allowed, only its local cache is
+looked into.
 """
 
 from __future__ import annotations
@@ -15,43 +16,47 @@ from saesteer.saes.loaders import FORMATS, Format
 from saesteer.settings import load_settings
 
 
-def find(repo: str, folder: str, formats: Iterable[str] | None = None) -> tuple[Format, Path]:
+def find(
+    repo: str, folder: str, formats: Iterable[str] | None = None, download: bool = True
+) -> tuple[Format, Path]:
     """The SAE in a folder of a repository ("" is its top), or in one file of it; its files are here then.
 
-    `formats`: those to look for. Raises NotAnSAE where there is none of them.
+    `formats`: those to look for; without `download` in the local cache alone. Raises NotAnSAE where there is
+    none of them.
     """
+    cached = not download or load_settings().offline
     known = [FORMATS.get(name) for name in formats or FORMATS.names()]
     for each in known:
-        if not each.files and folder.endswith(each.endings) and (path := _get(repo, folder)):
+        if not each.files and folder.endswith(each.endings) and (path := _get(repo, folder, cached)):
             return each, path
     for each in known:
-        if each.files and (path := _whole(each, repo, folder)):
+        if each.files and (path := _whole(each, repo, folder, cached)):
             return each, path
     place = f"{repo}/{folder}" if folder else repo
-    where = "in the local cache (offline)" if load_settings().offline else "on the hub"
+    where = "in the local cache, where alone it was looked for," if cached else "on the hub"
     raise NotAnSAE(
         f"{place} {where} has none of the files of an SAE "
         f"({', '.join(each.files[0] for each in known if each.files)}); check the name and its folder"
     )
 
 
-def _whole(each: Format, repo: str, folder: str) -> Path | None:
+def _whole(each: Format, repo: str, folder: str, cached: bool) -> Path | None:
     """The folder with every file of the format, or None where the repository does not have them."""
     paths = []
     for file in each.files:
-        if (path := _get(repo, posixpath.join(folder, file))) is None:
+        if (path := _get(repo, posixpath.join(folder, file), cached)) is None:
             return None
         paths.append(path)
     place = paths[0].parent
     for file in each.optional:
-        _get(repo, posixpath.normpath(posixpath.join(folder, file)))
+        _get(repo, posixpath.normpath(posixpath.join(folder, file)), cached)
     for file in each.more(place) if each.more else ():
-        if _get(repo, posixpath.join(folder, file)) is None:
+        if _get(repo, posixpath.join(folder, file), cached) is None:
             raise NotAnSAE(f"{repo} has no {file}, which its index names; try again")
     return place if each.recognises(place) else None
 
 
-def _get(repo: str, file: str) -> Path | None:
+def _get(repo: str, file: str, cached: bool) -> Path | None:
     """One file; None where there is none of this name."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalEntryNotFoundError
@@ -61,9 +66,9 @@ def _get(repo: str, file: str) -> Path | None:
     if file.startswith("../"):
         return None
     try:
-        return Path(hf_hub_download(repo, file, local_files_only=settings.offline, **options))
+        return Path(hf_hub_download(repo, file, local_files_only=cached, **options))
     except LocalEntryNotFoundError as error:
-        if settings.offline:
+        if cached:
             return None
         raise _unreachable(repo, error) from error
     except EntryNotFoundError:

@@ -17,15 +17,16 @@ from saesteer.saes.tables import ARCHITECTURES
 _OURS = "sae_lens"  # the layout that `save` writes
 
 
-def load_sae(name: str | Path, device: str = "cpu", dtype: str | None = None) -> SAE:
+def load_sae(name: str | Path, device: str = "cpu", dtype: str | None = None, download: bool = True) -> SAE:
     """The SAE of a registered name ("world/layers.3"), a folder or file, `release/sae_id` or a hub id.
 
     A hub id is owner/repo or owner/repo/folder. `dtype`: of DTYPES, else the files'. Files of a format other
     than sae_lens' are noted in `cfg.metadata["converted_from"]`; `recognise` says what a name stands for.
+    Without `download` the hub's files are taken from its local cache alone: for names out of a file.
     """
     if dtype is not None and dtype not in DTYPES:
         raise UnknownName.of("dtype", dtype, DTYPES)
-    return read(recognise(name), device, dtype)
+    return read(recognise(name, download), device, dtype)
 
 
 def read(which: Recognised, device: str = "cpu", dtype: str | None = None) -> SAE:

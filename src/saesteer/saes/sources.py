@@ -41,8 +41,11 @@ class Recognised:
         return Found(self.path, self.hub or os.path.abspath(self.path))
 
 
-def recognise(name: str | Path) -> Recognised:
-    """What `name` stands for; its files are on this machine afterwards. NotAnSAE where it is nothing."""
+def recognise(name: str | Path, download: bool = True) -> Recognised:
+    """What `name` stands for; its files are on this machine afterwards. NotAnSAE where it is nothing.
+
+    Without `download` of the hub's files only those that are in its local cache.
+    """
     if isinstance(name, str) and name in SAES:
         return _at(str(name), SAES.get(name)())
     if os.path.exists(name):  # not Path.exists, which raises for a name that is too long
@@ -52,8 +55,8 @@ def recognise(name: str | Path) -> Recognised:
         unknown = UnknownName.of("SAE", name, SAES.names())
         raise NotAnSAE(f"{unknown}; nor is there a folder of this name") from unknown
     if (parts := catalogue.split(text)) is not None:
-        return _of_release(text, *parts)
-    return _on_the_hub(text)
+        return _of_release(text, *parts, download)
+    return _on_the_hub(text, download)
 
 
 def _is_path(name: str | Path) -> bool:
@@ -81,16 +84,16 @@ def _why_not(path: Path) -> str:
     return f"{path} is not an SAE, but a {kind} of no format that is known ({known})"
 
 
-def _of_release(name: str, release: str, sae_id: str) -> Recognised:
+def _of_release(name: str, release: str, sae_id: str, download: bool) -> Recognised:
     entry = catalogue.entry(release, sae_id)
-    found, path = hub.find(entry.repo, entry.folder, [entry.format])
+    found, path = hub.find(entry.repo, entry.folder, [entry.format], download)
     return Recognised(name, found.name, path, f"{entry.repo}/{entry.folder}", entry)
 
 
-def _on_the_hub(name: str) -> Recognised:
+def _on_the_hub(name: str, download: bool) -> Recognised:
     owner, repo, *folders = name.strip("/").split("/")
     try:
-        found, path = hub.find(f"{owner}/{repo}", "/".join(folders))
+        found, path = hub.find(f"{owner}/{repo}", "/".join(folders), download=download)
     except NotAnSAE as error:
         raise NotAnSAE(
             f"{error}; nor is {owner!r} a release in the catalogue of {catalogue.whose()}, "

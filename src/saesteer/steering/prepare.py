@@ -119,7 +119,7 @@ def _loaded(lm: LanguageModel, name: str, source: str | None, loaded: dict[str, 
         raise bad(f"saes.{name}.source", f"is missing; hand the SAE over as saes={{{name!r}: sae}}")
     if source not in loaded:
         with _at(f"saes.{name}.source"):
-            loaded[source] = load_sae(source, device=str(lm.device))
+            loaded[source] = load_sae(source, device=str(lm.device), download=False)  # a file named it
     return loaded[source]
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from saesteer.errors import InputError
 
@@ -20,6 +22,7 @@ OFFLINE: Final = "SAESTEER_OFFLINE"  # 1: never touch the network (HF_HUB_OFFLIN
 API_KEY: Final = "OPENAI_API_KEY"  # for models that are called over HTTP; no part calls one yet
 API_BASE: Final = "OPENAI_BASE_URL"
 HF_TOKEN: Final = "HF_TOKEN"  # for models of the Hugging Face Hub that ask for one
+HUB: Final = "https://huggingface.co"
 _NAMES: Final = {DEVICE, OFFLINE, "HF_HUB_OFFLINE", API_KEY, API_BASE, HF_TOKEN}
 
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(=?)\s*(.*)")
@@ -85,6 +88,22 @@ def load_settings(
         api_base=source.get(API_BASE) or None,
         hf_token=_secret(both.get(HF_TOKEN)),
     )
+
+
+def hub_unknown() -> bool:
+    """Whether the Hugging Face Hub's name leads nowhere here.
+
+    Then its client would ask again and again for half a minute. Behind a proxy nothing is known.
+    """
+    from urllib.request import getproxies  # takes longer than everything else here
+
+    if getproxies():
+        return False
+    try:
+        socket.getaddrinfo(urlsplit(os.environ.get("HF_ENDPOINT") or HUB).hostname, None)
+    except OSError:
+        return True
+    return False
 
 
 def read_dotenv(path: Path) -> dict[str, str]:

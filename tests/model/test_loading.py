@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 import torch
 from transformers import AutoConfig
 
 from saesteer.errors import CorruptFile, InputError, NotAModel, UnknownName
-from saesteer.model import MODELS, load_model, loading
+from saesteer.model import MODELS, load_model
 from tests.model.small import CONFIGS, build, language_model, tokenizer
 
 
@@ -107,11 +106,12 @@ def test_a_hub_that_cannot_be_found_is_not_asked_again_and_again(monkeypatch, ca
 
     for name in ("SAESTEER_OFFLINE", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.test")
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    monkeypatch.setattr(loading, "getproxies", dict)
+    monkeypatch.setattr("urllib.request.getproxies", dict)
     with pytest.raises(NotAModel, match=r"my-model cannot be loaded .*\(offline: only local files\)"):
         load_model("my-model")
-    assert set(asked) == {urlsplit(loading.HUB).hostname} and "Retrying" not in caplog.text
+    assert set(asked) == {"hub.test"} and "Retrying" not in caplog.text
 
 
 def test_an_unknown_type_and_one_that_is_no_causal_model(folder):

@@ -76,6 +76,9 @@ def test_a_file_before_version_6():
         ({"architecture": "standard", "k": None, "rescale_acts_by_decoder_norm": True}, "rescale_acts"),
         ({"normalize_activations": "covariance_whitening"}, "normalize_activations is one of"),
         ({"reshape_activations": "hook_q"}, "reshape_activations is one of"),
+        ({"postact": "gelu"}, "postact is one of relu, sigmoid, tanh, identity"),
+        ({"architecture": "jumprelu", "k": None, "postact": "tanh"}, "for architecture 'topk'"),
+        ({"d_out": 8}, "d_out and hook_name_out are for transcoders"),
         ({"dtype": "int8"}, "dtype is one of"),
     ],
 )
@@ -88,3 +91,9 @@ def test_what_cannot_be(change, message):
 def test_a_missing_width(field):
     with pytest.raises(InputError, match=f"the field {field} is missing"):
         SAEConfig.from_dict({name: value for name, value in TODAY.items() if name != field})
+
+
+def test_a_postact_is_in_the_architecture_that_others_read():
+    cfg = SAEConfig("topk", 8, 32, k=4, postact="tanh")
+    assert cfg.to_dict()["architecture"] == "topk_tanh"
+    assert SAEConfig.from_dict(cfg.to_dict()).postact == "tanh"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from saesteer.errors import InputError, MissingHookpoint, ShapeMismatch
-from saesteer.saes import check_fits
+from saesteer.saes import TRANSCODERS, check_fits
 
 
 def test_check_fits(make_sae):
@@ -41,3 +41,18 @@ def test_an_sae_of_another_hookpoint_is_refused(make_sae, home):
 @pytest.mark.parametrize("home", ["", "layers.9", "model.h.1"])
 def test_a_name_that_the_model_does_not_have_decides_nothing(make_sae, home):
     check_fits(make_sae("topk", hook_name=home), 16, hookpoint="layers.0", canonical=canonical)
+
+
+@pytest.mark.parametrize("kind", TRANSCODERS)
+def test_a_transcoder_reads_at_one_hookpoint_and_writes_at_another(make_sae, kind):
+    sae = make_sae(kind, hook_name="layers.0", hook_name_out="layers.1.mlp")
+    check_fits(sae, 16, hookpoint="layers.0", canonical=canonical, use="read")
+    check_fits(sae, 12, hookpoint="layers.1.mlp", canonical=canonical, use="write")
+    with pytest.raises(InputError, match=rf"a {kind}: it reads layers\.0 and says what layers\.1\.mlp is"):
+        check_fits(sae, 16, hookpoint="layers.0", canonical=canonical)
+    with pytest.raises(ShapeMismatch, match="d_out is 12"):
+        check_fits(sae, 16, hookpoint="layers.0", use="write")
+    with pytest.raises(InputError, match=r"trained at layers\.1\.mlp but is used at layers\.0"):
+        check_fits(sae, 12, hookpoint="layers.0", canonical=canonical, use="write")
+    with pytest.raises(InputError, match=r"trained at layers\.0 but is used at layers\.1\.mlp"):
+        check_fits(sae, 16, hookpoint="layers.1.mlp", canonical=canonical, use="read")

@@ -11,9 +11,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from saesteer.errors import CorruptFile, NotAnSAE, SaesteerError, ShapeMismatch, UnknownName
-from saesteer.saes import SAES, TopKSAE, load_sae
+from saesteer.saes import ARCHITECTURES, SAES, TopKSAE, load_sae
 
-KINDS = ("standard", "topk", "jumprelu")
+KINDS = ARCHITECTURES.names()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,12 +64,14 @@ def test_a_registered_name(make_sae, tmp_path):
 def test_what_is_no_sae(make_sae, tmp_path):
     with pytest.raises(NotAnSAE, match=r"did you mean 'world/layers\.3'"):
         load_sae("world/layer.3")
-    with pytest.raises(NotAnSAE, match=r"there is no cfg\.json"):
+    with pytest.raises(NotAnSAE, match=r"a folder of no format that is known .*sparsify: a folder"):
         load_sae(tmp_path)
     (tmp_path / "cfg.json").write_text("[1]")
-    with pytest.raises(NotAnSAE, match=r"there is no sae_weights\.safetensors"):
+    with pytest.raises(
+        NotAnSAE, match=r"sae_lens there is no sae_weights\.safetensors; for sparsify there is no"
+    ):
         load_sae(tmp_path)
-    with pytest.raises(NotAnSAE, match="is a file"):
+    with pytest.raises(NotAnSAE, match="a file of no format"):
         load_sae(tmp_path / "cfg.json")
     (tmp_path / "sae_weights.safetensors").write_bytes(b"")
     with pytest.raises(NotAnSAE, match="holds a list"):
@@ -87,12 +89,12 @@ def _change(folder: Path, **fields: object) -> None:
 @pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
-        ({"architecture": "gated"}, NotAnSAE, "unknown SAE architecture 'gated'.*jumprelu, standard, topk"),
+        ({"architecture": "gatd"}, NotAnSAE, "unknown SAE architecture 'gatd'; did you mean 'gated'"),
         ({"activation_fn_kwargs": [1]}, NotAnSAE, "activation_fn_kwargs is a mapping"),
         ({"k": None}, NotAnSAE, "k is a whole number"),
         ({"d_in": None}, NotAnSAE, "d_in is a whole number"),
         ({"metadata": 3, "d_in": "x"}, NotAnSAE, "d_in"),
-        ({"normalize_activations": "covariance_whitening"}, NotAnSAE, "normalize_activations is one of"),
+        ({"normalize_activations": "covariance_whitening"}, NotAnSAE, "there is no activation_whitening"),
         ({"normalize_activations": ["none"]}, NotAnSAE, "normalize_activations is one of"),
         ({"d_sae": 64}, ShapeMismatch, "make it"),
     ],

@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from saesteer.errors import InputError, NotAnSAE, ShapeMismatch
-from saesteer.saes import ARCHITECTURES
+from saesteer.saes import ARCHITECTURES, TRANSCODERS, JumpReLUSAE, SAEConfig, TopKSAE
 from saesteer.saes import sae as base
 from saesteer.saes.config import NORMALISATIONS
 
-KINDS = ("standard", "topk", "jumprelu")
+SAES = ("standard", "gated", "topk", "jumprelu")
+KINDS = (*SAES, *TRANSCODERS)
 every_kind = pytest.mark.parametrize("kind", KINDS)
 every_norm = pytest.mark.parametrize("norm", NORMALISATIONS)
 
@@ -72,7 +73,7 @@ def test_scale_is_what_one_unit_of_a_latent_adds(make_sae, x, kind, norm):
 @every_norm
 def test_no_token_and_a_token_of_zeros(make_sae, x, kind, norm):
     sae = make_sae(kind, normalize_activations=norm)
-    assert sae(x[:0]).shape == (0, 9, 16)
+    assert sae(x[:0]).shape == (0, 9, sae.cfg.width_out)
     assert sae.encode_sparse(x[:0]).dense().shape == (0, 9, 128)
     assert sae(torch.zeros(2, 16)).isfinite().all()
 
@@ -89,7 +90,7 @@ def test_nan_is_not_hidden(make_sae, x, kind):
 def test_gradients_reach_the_activations(make_sae, x, kind):
     sae = make_sae(kind)
     grads = []
-    for run in (sae, lambda y: sae.decode(sae.encode(y))):
+    for run in (sae, lambda y: sae.decode(sae.encode(y), like=y)):
         y = x.clone().requires_grad_()
         run(y).square().sum().backward()
         grads.append(y.grad)
@@ -137,6 +138,19 @@ def test_tensors_are_checked(make_sae):
         type(sae)(sae.cfg, {**whole, "W_dec": torch.ones(128, 16, dtype=torch.int64)})
 
 
+def test_fingerprints_stay_what_they_are():
+    """Specs and rankings hold them."""
+
+    def numbers(*shape: int) -> torch.Tensor:
+        return torch.arange(float(torch.Size(shape).numel())).reshape(shape) / 8
+
+    tensors = {"W_enc": numbers(4, 8), "W_dec": numbers(8, 4), "b_enc": numbers(8), "b_dec": numbers(4)}
+    topk = TopKSAE(SAEConfig("topk", 4, 8, k=2), tensors)
+    cfg = SAEConfig("jumprelu", 4, 8, normalize_activations="layer_norm")
+    jumprelu = JumpReLUSAE(cfg, {**tensors, "threshold": numbers(8)})
+    assert (topk.fingerprint()[:12], jumprelu.fingerprint()[:12]) == ("ea1e6d36628c", "8881a38fc0a7")
+
+
 @every_kind
 def test_fingerprint_follows_the_meaning(make_sae, kind):
     one = make_sae(kind, model_name="a", metadata={"note": 1})
@@ -144,11 +158,12 @@ def test_fingerprint_follows_the_meaning(make_sae, kind):
     others = [
         make_sae(kind, seed=1),
         make_sae(kind, normalize_activations="layer_norm"),
-        make_sae(kind, apply_b_dec_to_input=False),
         make_sae(kind, dtype="bfloat16"),
     ]
-    if kind == "topk":
-        others.append(make_sae(kind, k=6))
+    if kind in SAES:
+        others.append(make_sae(kind, apply_b_dec_to_input=False))
+    if "topk" in kind:
+        others += [make_sae(kind, k=6), make_sae(kind, postact="tanh")]
     prints = {each.fingerprint() for each in [one, *others]}
     assert len(prints) == 1 + len(others)
     assert all(len(each) == 64 for each in prints)
@@ -161,4 +176,4 @@ def test_other_dtypes(make_sae, x, kind, dtype):
     xhat = sae(x)
     assert xhat.dtype == sae.cfg.torch_dtype
     near = {"bfloat16": 2.0, "float16": 0.2, "float64": 1e-10}[dtype]
-    torch.testing.assert_close(xhat, sae.decode(sae.encode(x)), rtol=0.05, atol=near)
+    torch.testing.assert_close(xhat, sae.decode(sae.encode(x), like=x), rtol=0.05, atol=near)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -65,3 +66,30 @@ def test_rescaling_by_decoder_norms_is_folded_in(x):
     torch.testing.assert_close(sae(x), (z / norm) @ t["W_dec"] + t["b_dec"], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(sae.direction(5), t["W_dec"][5] / norm[5])
     assert sae.cfg.rescale_acts_by_decoder_norm is False
+
+
+def test_the_sae_of_scar_step_by_step(make_sae, x):
+    """scar.md section 1: mu, s unbiased, 1e-5 added to s on the way in alone, b_pre after the norm."""
+    sae = make_sae("topk", normalize_activations="layer_norm").double()
+    x = x.double()
+    mu = x.mean(-1, keepdim=True)
+    s = (x - mu).std(-1, keepdim=True)
+    z = ((x - mu) / (s + 1e-5) - sae.b_dec) @ sae.W_enc + sae.b_enc
+    h = torch.where(z >= z.sort(descending=True).values[..., 4:5], z, 0).relu()
+    torch.testing.assert_close(sae.pre(x), z, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sae.encode(x), h, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(sae(x), (h @ sae.W_dec + sae.b_dec) * s + mu, rtol=1e-12, atol=1e-10)
+
+
+@pytest.mark.parametrize("postact", ["sigmoid", "tanh", "identity"])
+def test_another_function_on_the_k_largest(make_sae, x, postact):
+    sae = make_sae("topk", k=100, postact=postact)  # k so large that some of them are negative
+    h = sae.pre(x)
+    chosen = h >= h.sort(descending=True).values[..., 99:100]
+    f = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "identity": torch.Tensor.clone}[postact]
+    assert (h[chosen] < 0).any()
+    expected = torch.where(chosen, f(h), 0)
+    assert torch.equal(sae.encode(x), expected)
+    sparse = sae.encode_sparse(x)
+    assert torch.equal(sparse.dense(), expected) and torch.equal(sparse.l0(), chosen.sum(-1))
+    assert torch.equal(sae.latent(x, [7, 90]), expected[..., [7, 90]])

@@ -16,7 +16,11 @@ from saesteer.errors import UnknownName
 VERBS: Final[dict[str, tuple[str, str]]] = {
     "demo": ("saesteer.cli.demo:demo", "The whole way on the embedded world; ends with a report."),
     "find": ("saesteer.cli.find:find", "Rank the latents of an SAE by how well they tell a concept."),
-    "show": ("saesteer.cli.show:show", "Show a latent: contexts, histogram, promoted and suppressed tokens."),
+    "show": ("saesteer.cli.show:show", "Show what an SAE is, or a latent: contexts, histogram, tokens."),
+    "convert": (
+        "saesteer.cli.convert:convert",
+        "Write an SAE of any known format in the sae_lens layout.",
+    ),
     "steer": ("saesteer.cli.steer:steer", "Turn a concept into a steering spec."),
     "generate": ("saesteer.cli.generate:generate", "Write texts, steered beside unsteered."),
     "doctor": (

@@ -19,12 +19,14 @@ def finite(value: float | None) -> float | None:
     return value
 
 
+SOURCE: Final = (
+    "The SAE: world/layers.3, a folder or file of any known format, release/sae_id, or owner/repo/folder of "
+    "the Hugging Face Hub."
+)
 Model = Annotated[
     str, typer.Option("--model", "-m", help="The model: world, a Hugging Face folder or an id of its hub.")
 ]
-Sae = Annotated[
-    str, typer.Option("--sae", help="The SAE: world/layers.3 or a folder in the sae_lens layout.")
-]
+Sae = Annotated[str, typer.Option("--sae", help=SOURCE)]
 At = Annotated[
     str | None, typer.Option("--at", help="The hookpoint, such as layers.3; default: the SAE's own.")
 ]

@@ -1,4 +1,4 @@
-"""`saesteer show`: one latent in the terminal: contexts, histogram, promoted and suppressed tokens."""
+"""`saesteer show`: what an SAE is, or one of its latents: contexts, histogram, what it promotes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ _TOKENS = 10  # promoted and suppressed ones
 
 
 def show(
-    sae: Annotated[str, typer.Argument(help="The SAE: world/layers.3 or a folder in the sae_lens layout.")],
-    latent: Annotated[int, typer.Argument(min=0, help="The latent's number.")],
+    sae: Annotated[str, typer.Argument(help=options.SOURCE)],
+    latent: Annotated[
+        int | None, typer.Argument(min=0, help="The latent's number; without it: what the SAE is.")
+    ] = None,
     model: options.Model = options.MODEL,
     at: options.At = None,
     texts: Annotated[
@@ -37,12 +39,17 @@ def show(
     dtype: options.Dtype = "float32",
     json: options.Json = False,
 ) -> None:
-    """Show a latent: contexts, histogram, promoted and suppressed tokens.
+    """Show what an SAE is, or a latent: contexts, histogram, tokens.
+
+    Example: saesteer show world/layers.3
 
     Example: saesteer show world/layers.3 123
 
     Example: saesteer show ./my-sae 123 --model ./my-model --texts stories.txt --json
     """
+    if latent is None:
+        _checkpoint(sae, json)
+        return
     from saesteer.cli.inputs import open_model, open_sae, texts_for
     from saesteer.cli.terminal import print_json, print_table, progress
 
@@ -66,6 +73,21 @@ def show(
         print_json(about | {"summary": asdict(summary)} | asdict(evidence))
         return
     print_table(*page(f"Latent {latent} of {sae} at {rows.hookpoint}", summary, evidence, len(read)))
+
+
+def _checkpoint(name: str, json: bool) -> None:
+    """What the SAE's files are; no model is loaded."""
+    from saesteer.cli.checkpoints import described, lines
+    from saesteer.cli.terminal import print_json, print_table
+    from saesteer.saes import recognise
+    from saesteer.saes.loading import read
+
+    which = recognise(name)
+    sae = read(which)
+    if json:
+        print_json(described(which, sae))
+    else:
+        print_table(*lines(which, sae))
 
 
 def page(title: str, summary: LatentSummary, evidence: Evidence, n_texts: int) -> list[RenderableType]:

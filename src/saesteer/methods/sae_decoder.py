@@ -11,7 +11,7 @@ from saesteer.errors import InputError
 from saesteer.latents import hookpoint_of
 from saesteer.methods.direction import direction_spec, provenance_of, texts_of
 from saesteer.model import LanguageModel
-from saesteer.saes import SAE
+from saesteer.saes import SAE, check_one_space
 from saesteer.steering import SAERef, SteeringSpec, TensorRef
 from saesteer.text import load_concept
 from saesteer.text.concept import Concept
@@ -34,8 +34,10 @@ def sae_decoder(
 
     `top`: the sum of so many latents, each weighted by how much more active it is on the positive texts.
     `at`: where the SAE reads, if not where it says it was trained. `source`: the name or folder that the SAE
-    was loaded from, which the spec then refers to; without it the spec holds the vector itself.
+    was loaded from, which the spec then refers to; without it the spec holds the vector itself. A transcoder
+    is refused: it reads and writes at two hookpoints.
     """
+    check_one_space(sae)
     concept, at = load_concept(concept), hookpoint_of(lm, sae, at)
     weights = _chosen(sae, latent) if latent is not None else _ranked(lm, sae, concept, at, top)
     tensor, saes = _tensor(sae, weights, source)

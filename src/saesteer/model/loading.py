@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
-from huggingface_hub.constants import ENDPOINT as HUB
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
@@ -21,7 +17,8 @@ from transformers.utils import logging
 from saesteer.errors import CorruptFile, InputError, NotAModel, UnknownName
 from saesteer.model.language_model import LanguageModel
 from saesteer.names import Registry
-from saesteer.settings import load_settings
+from saesteer.runs import read_json
+from saesteer.settings import hub_unknown, load_settings
 
 # A name -> a function that gives the folder.
 MODELS: Registry[Callable[[], Path]] = Registry(
@@ -38,10 +35,14 @@ def load_model(
     device: str = "cpu",
     attention: str = "sdpa",
     revision: str | None = None,
+    model_type: str | None = None,
+    tokenizer: str | Path | None = None,
 ) -> LanguageModel:
     """The model of a registered name ("world"), a folder or an id of the Hugging Face Hub.
 
-    `attention`: "sdpa" or "eager"; families without sdpa (Gemma 2) get eager. Offline (SAESTEER_OFFLINE or
+    `attention`: "sdpa" or "eager"; families without sdpa (Gemma 2) get eager. `model_type`: of the family to
+    read a folder as, where its own type is code of its makers; tensors that are no part of it stay unread.
+    `tokenizer`: a folder or id to take it from, where the model has none. Offline (SAESTEER_OFFLINE or
     HF_HUB_OFFLINE) an id is looked up in the local cache alone.
     """
     if dtype not in DTYPES:
@@ -55,9 +56,15 @@ def load_model(
     }
     if (token := load_settings().hf_token) is not None:
         options["token"] = token.reveal()
-    config = _tried(source, lambda: AutoConfig.from_pretrained(source, **options))
-    hf = _load(source, config, attention=attention, dtype=DTYPES[dtype], options=options)
-    return LanguageModel(hf.requires_grad_(False).to(where), _tokenizer(source, options), name=str(name))
+    config = _tried(source, lambda: _config(source, options, model_type))
+    foreign = model_type is not None
+    hf = _load(source, config, attention, DTYPES[dtype], options, foreign)
+    if tokenizer is None:
+        words = _tokenizer(source, options)
+    else:
+        local = _is_local(str(tokenizer))
+        words = _tokenizer(str(tokenizer), {**options, "revision": None, "local_files_only": local})
+    return LanguageModel(hf.requires_grad_(False).to(where), words, name=str(name))
 
 
 def _source(name: str | Path) -> str:
@@ -84,18 +91,7 @@ def _home(path: Path) -> Path:
 
 
 def _is_local(source: str) -> bool:
-    return os.path.isdir(source) or load_settings().offline or _hub_unknown()
-
-
-def _hub_unknown() -> bool:
-    """Whether the hub's name leads nowhere here: asking it again and again would take half a minute."""
-    if getproxies():
-        return False
-    try:
-        socket.getaddrinfo(urlsplit(HUB).hostname, None)
-    except OSError:
-        return True
-    return False
+    return os.path.isdir(source) or load_settings().offline or hub_unknown()
 
 
 def _device(device: str) -> torch.device:
@@ -107,12 +103,25 @@ def _device(device: str) -> torch.device:
     return where
 
 
-def _load(source: str, config: Any, attention: str, dtype: torch.dtype, options: dict[str, Any]) -> Any:
+def _config(source: str, options: dict[str, Any], model_type: str | None) -> Any:
+    if model_type is None:
+        return AutoConfig.from_pretrained(source, **options)
+    fields = read_json(Path(source) / "config.json")
+    if not isinstance(fields, dict):
+        raise ValueError("its config.json holds no fields")
+    code = ("model_type", "auto_map", "architectures")
+    return AutoConfig.for_model(model_type, **{key: each for key, each in fields.items() if key not in code})
+
+
+def _load(
+    source: str, config: Any, attention: str, dtype: torch.dtype, options: dict[str, Any], foreign: bool
+) -> Any:
     if attention not in ("sdpa", "eager"):
         raise UnknownName.of("attention", attention, ("sdpa", "eager"))
     kind = AutoModelForCausalLM._model_mapping.get(type(config), None)
     if kind is None:
         raise NotAModel(f"{source} is a {config.model_type} model, which is no causal language model")
+    given = {"config": config} if foreign else {}  # not the folder's own, which names code
     if attention == "sdpa" and not getattr(kind, "_supports_sdpa", False):
         attention = "eager"
     with _quiet_if_small(source):
@@ -124,6 +133,7 @@ def _load(source: str, config: Any, attention: str, dtype: torch.dtype, options:
                 attn_implementation=attention,
                 use_safetensors=True,
                 output_loading_info=True,
+                **given,
                 **options,
             ),
         )

@@ -10,9 +10,11 @@ from typing import Any, Final
 import torch
 
 from saesteer.errors import InputError
+from saesteer.saes.transcoder import TRANSCODERS
 
 NORMALISATIONS: Final = ("none", "expected_average_only_in", "constant_norm_rescale", "layer_norm")
 RESHAPES: Final = ("none", "hook_z")
+POSTACTS: Final = ("relu", "sigmoid", "tanh", "identity")
 DTYPES: Final = {
     "float32": torch.float32,
     "float16": torch.float16,
@@ -47,6 +49,12 @@ class SAEConfig:
     """The model it was trained on, as its makers write it; empty: unknown."""
     k: int | None = None
     """topk only: latents per token."""
+    postact: str = "relu"
+    """topk only: what becomes of the k largest pre-activations; one of POSTACTS (SCAR, OpenAI)."""
+    d_out: int | None = None
+    """Transcoders only: width of what they reconstruct."""
+    hook_name_out: str = ""
+    """Transcoders only: the hookpoint of what they reconstruct; empty: unknown."""
     apply_b_dec_to_input: bool = True
     """Whether b_dec is taken from the (normalised) activation before the encoder."""
     normalize_activations: str = "none"
@@ -66,13 +74,38 @@ class SAEConfig:
         _one_of("normalize_activations", self.normalize_activations, NORMALISATIONS)
         _one_of("reshape_activations", self.reshape_activations, RESHAPES)
         _one_of("dtype", self.dtype, tuple(DTYPES))
-        if self.architecture == "topk":
+        _one_of("postact", self.postact, POSTACTS)
+        self._check_topk()
+        self._check_transcoder()
+
+    def _check_topk(self) -> None:
+        if self.activation == "topk":
             _positive("k", self.k)
             if self.k is not None and self.k > self.d_sae:
                 raise InputError(f"k is {self.k} but d_sae is only {self.d_sae}; lower k")
-        elif self.k is not None or self.rescale_acts_by_decoder_norm:
+        elif self.k is not None or self.rescale_acts_by_decoder_norm or self.postact != "relu":
             raise InputError(
-                f"k and rescale_acts_by_decoder_norm are for architecture 'topk', got {self.architecture!r}"
+                "k, postact and rescale_acts_by_decoder_norm are for architecture 'topk', "
+                f"got {self.architecture!r}"
+            )
+
+    def _check_transcoder(self) -> None:
+        if not self.transcodes:
+            if self.d_out is not None or self.hook_name_out:
+                raise InputError(
+                    f"d_out and hook_name_out are for transcoders, got {self.architecture!r}; "
+                    f"transcoders are {', '.join(TRANSCODERS)}"
+                )
+            return
+        _positive("d_out", self.d_out)
+        if self.apply_b_dec_to_input:
+            raise InputError(
+                "apply_b_dec_to_input is for SAEs, since the b_dec of a transcoder lies in another space; "
+                "set it to False"
+            )
+        if self.rescale_acts_by_decoder_norm:
+            raise InputError(
+                "rescale_acts_by_decoder_norm is for SAEs, got a transcoder; fold the norms first"
             )
 
     @property
@@ -81,9 +114,34 @@ class SAEConfig:
         return DTYPES[self.dtype]
 
     @property
-    def per_token(self) -> bool:
-        """Whether each token is normalised by its own statistics, which decoding then needs again."""
+    def activation(self) -> str:
+        """The architecture whose activation it has: its own, unless it is a transcoder."""
+        return TRANSCODERS[self.architecture].activation if self.transcodes else self.architecture
+
+    @property
+    def transcodes(self) -> bool:
+        """Whether it reconstructs another activation than the one it reads."""
+        return self.architecture in TRANSCODERS
+
+    @property
+    def skips(self) -> bool:
+        """Whether x also goes straight to the output."""
+        return self.transcodes and TRANSCODERS[self.architecture].skip
+
+    @property
+    def width_out(self) -> int:
+        """Width of what it reconstructs."""
+        return self.d_in if self.d_out is None else self.d_out
+
+    @property
+    def normalises_tokens(self) -> bool:
+        """Whether the encoder sees each token normalised by its own statistics."""
         return self.normalize_activations in {"layer_norm", "constant_norm_rescale"}
+
+    @property
+    def per_token(self) -> bool:
+        """Whether decoding undoes that, for which it needs the token again; not a transcoder's."""
+        return self.normalises_tokens and not self.transcodes
 
     def to_dict(self) -> dict[str, Any]:
         """The `cfg.json` that sae_lens writes and reads."""
@@ -100,6 +158,11 @@ class SAEConfig:
         if self.k is not None:
             top |= {"k": self.k, "rescale_acts_by_decoder_norm": self.rescale_acts_by_decoder_norm}
         known = {"model_name": self.model_name or None, "hook_name": self.hook_name or None}
+        if self.transcodes:
+            top |= {"d_out": self.d_out}
+            known |= {"hook_name_out": self.hook_name_out or None}
+        if self.postact != "relu":  # sae_lens, which would take it for plain topk, must refuse it
+            top |= {"architecture": f"{self.architecture}_{self.postact}"}
         return top | {"metadata": {"sae_lens_version": LAYOUT, **self.metadata, **known}}
 
     @classmethod
@@ -112,7 +175,9 @@ class SAEConfig:
         metadata = dict(noted)
         hook_name = metadata.pop("hook_name", None) or cfg.get("hook_name") or ""
         model_name = metadata.pop("model_name", None) or cfg.get("model_name") or ""
-        k, architecture = _activation(cfg)
+        hook_name_out = metadata.pop("hook_name_out", None) or cfg.get("hook_name_out") or ""
+        k, architecture, postact = _activation(cfg)
+        transcodes = architecture in TRANSCODERS
         for name in ("d_in", "d_sae"):
             if name not in cfg:
                 raise InputError(f"the field {name} is missing")
@@ -123,7 +188,10 @@ class SAEConfig:
             hook_name=str(hook_name),
             model_name=str(model_name),
             k=k,
-            apply_b_dec_to_input=bool(cfg.get("apply_b_dec_to_input", True)),
+            postact=postact,
+            d_out=cfg.get("d_out") if transcodes else None,
+            hook_name_out=str(hook_name_out) if transcodes else "",
+            apply_b_dec_to_input=bool(cfg.get("apply_b_dec_to_input", not transcodes)),
             normalize_activations=_normalisation(cfg.get("normalize_activations")),
             rescale_acts_by_decoder_norm=bool(cfg.get("rescale_acts_by_decoder_norm", False)),
             reshape_activations=cfg.get("reshape_activations")
@@ -133,18 +201,26 @@ class SAEConfig:
         )
 
 
-def _activation(cfg: Mapping[str, Any]) -> tuple[int | None, str]:
-    """k and the architecture; before version 6, topk was standard with another function."""
+def _activation(cfg: Mapping[str, Any]) -> tuple[int | None, str, str]:
+    """k, architecture and postact; before version 6, topk was standard with another function."""
     architecture = str(cfg.get("architecture") or "standard")
     function = cfg.get("activation_fn_str") or cfg.get("activation_fn")
     if architecture == "standard" and function == "topk":
         architecture = "topk"
-    if architecture != "topk":
-        return None, architecture
+    architecture, postact = _split_postact(architecture)
+    activation = TRANSCODERS[architecture].activation if architecture in TRANSCODERS else architecture
+    if activation != "topk":
+        return None, architecture, postact
     kwargs = cfg.get("activation_fn_kwargs") or {}
     if not isinstance(kwargs, Mapping):
         raise InputError(f"activation_fn_kwargs is a mapping, got {reprlib.repr(kwargs)}")
-    return kwargs.get("k", cfg.get("k")), architecture
+    return kwargs.get("k", cfg.get("k")), architecture, postact
+
+
+def _split_postact(architecture: str) -> tuple[str, str]:
+    """An architecture as `to_dict` writes it: "topk_tanh" is topk with tanh."""
+    stem, _, last = architecture.rpartition("_")
+    return (stem, last) if stem and last in POSTACTS else (architecture, "relu")
 
 
 def _normalisation(value: Any) -> str:

@@ -1,64 +1,46 @@
-"""SAEs by name or folder in the sae_lens layout: `cfg.json` and `sae_weights.safetensors`; no other format.
-
-A `sparsity.safetensors` beside them is passed over. Nothing is unpickled.
-"""
+"""SAEs by name, path, release or hub id, in any format that is known. Nothing is unpickled."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-
-import torch
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
+from typing import Any
 
 from saesteer.errors import CorruptFile, InputError, NotAnSAE, ShapeMismatch, UnknownName
-from saesteer.runs import read_json
 from saesteer.saes.config import DTYPES, SAEConfig
-from saesteer.saes.sae import CFG_FILE, SAE, WEIGHTS_FILE
-from saesteer.saes.tables import ARCHITECTURES, SAES
+from saesteer.saes.loaders import FORMATS, Parts
+from saesteer.saes.loaders.sae_lens import scale
+from saesteer.saes.sae import SAE
+from saesteer.saes.sources import Recognised, recognise
+from saesteer.saes.tables import ARCHITECTURES
+
+_OURS = "sae_lens"  # the layout that `save` writes
 
 
-def load_sae(name: str | Path, device: str = "cpu", dtype: str | None = None) -> SAE:
-    """The SAE of a registered name ("world/layers.3") or a folder; `dtype`: of DTYPES, else the folder's."""
+def load_sae(name: str | Path, device: str = "cpu", dtype: str | None = None, download: bool = True) -> SAE:
+    """The SAE of a registered name ("world/layers.3"), a folder or file, `release/sae_id` or a hub id.
+
+    A hub id is owner/repo or owner/repo/folder. `dtype`: of DTYPES, else the files'. Files of a format other
+    than sae_lens' are noted in `cfg.metadata["converted_from"]`; `recognise` says what a name stands for.
+    Without `download` the hub's files are taken from its local cache alone: for names out of a file.
+    """
     if dtype is not None and dtype not in DTYPES:
         raise UnknownName.of("dtype", dtype, DTYPES)
-    return _from_folder(_folder(name), device, dtype)
+    return read(recognise(name, download), device, dtype)
 
 
-def _folder(name: str | Path) -> Path:
-    if isinstance(name, str) and name in SAES:
-        return SAES.get(name)()
-    if os.path.isdir(name):  # not Path.is_dir, which raises for a name that is too long
-        return Path(name)
-    if os.path.exists(name):
-        raise NotAnSAE(f"{name} is a file; give the folder with {CFG_FILE} and {WEIGHTS_FILE}")
-    unknown = UnknownName.of("SAE", name, SAES.names())
-    raise NotAnSAE(f"{unknown}; nor is there a folder of this name") from unknown
-
-
-def _from_folder(folder: Path, device: str, dtype: str | None) -> SAE:
-    for file in (CFG_FILE, WEIGHTS_FILE):
-        if not (folder / file).is_file():
-            raise NotAnSAE(
-                f"{folder} is not an SAE: there is no {file}; "
-                f"the sae_lens layout has {CFG_FILE} and {WEIGHTS_FILE}"
-            )
-    raw = read_json(folder / CFG_FILE)
-    if not isinstance(raw, dict):
-        raise NotAnSAE(f"{folder / CFG_FILE} holds a {type(raw).__name__}, not the fields of an SAE")
+def read(which: Recognised, device: str = "cpu", dtype: str | None = None) -> SAE:
+    """The SAE in files that have been recognised."""
     try:
-        cfg = SAEConfig.from_dict(raw)
-        architecture = ARCHITECTURES.get(cfg.architecture)
-        cfg = replace(cfg, dtype=dtype or cfg.dtype)
-        sae = architecture(cfg, _read_tensors(folder / WEIGHTS_FILE))
+        parts = _with_entry(which, FORMATS.get(which.format).read(which.found))
+        cfg = replace(parts.cfg, dtype=dtype or parts.cfg.dtype, metadata=_noted(which, parts.cfg))
+        sae = ARCHITECTURES.get(cfg.architecture)(cfg, parts.tensors)
     except CorruptFile:
         raise
     except ShapeMismatch as error:
-        raise ShapeMismatch(f"{folder}: {error}") from error
+        raise ShapeMismatch(f"{which.path}: {error}") from error
     except InputError as error:
-        raise NotAnSAE(f"{folder} is not an SAE that can be read: {error}") from error
+        raise NotAnSAE(f"{which.path} is not an SAE that can be read: {error}") from error
     try:
         return sae.to(device).eval()
     except (RuntimeError, AssertionError) as error:  # torch built without CUDA raises the second
@@ -66,13 +48,26 @@ def _from_folder(folder: Path, device: str, dtype: str | None) -> SAE:
         raise InputError(f"the device {device!r} cannot be used ({reason}); try 'cpu'") from error
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        with safe_open(path, framework="pt", device="cpu") as file:
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise CorruptFile(f"{path} is not a whole safetensors file ({error}); get it anew") from error
-    factor = tensors.get("scaling_factor")  # some old files carry one that is 1 everywhere
-    if factor is not None and bool((factor == torch.ones_like(factor)).all()):
-        del tensors["scaling_factor"]
-    return tensors
+def _with_entry(which: Recognised, parts: Parts) -> Parts:
+    """With what the catalogue knows better."""
+    entry, cfg = which.entry, parts.cfg
+    if entry is None:
+        return parts
+    known = {each.name for each in fields(SAEConfig)} - {"metadata"}
+    ours: dict[str, Any] = {key: each for key, each in entry.overrides.items() if key in known}
+    notes = {key: each for key, each in entry.overrides.items() if key not in known}
+    ours.setdefault("model_name", cfg.model_name or entry.model)
+    cfg = replace(cfg, **ours, metadata={**cfg.metadata, **notes})
+    if entry.factor is None or cfg.normalize_activations != "expected_average_only_in":
+        return Parts(cfg, parts.tensors)
+    return Parts(replace(cfg, normalize_activations="none"), scale(parts.tensors, entry.factor))
+
+
+def _noted(which: Recognised, cfg: SAEConfig) -> dict[str, Any]:
+    """The metadata, with where it came from; no path of this machine."""
+    notes = dict(cfg.metadata)
+    if which.format != _OURS:
+        notes["converted_from"] = which.format
+    if which.hub:
+        notes["hub"] = which.hub
+    return notes

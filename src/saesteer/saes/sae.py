@@ -37,23 +37,31 @@ class SAE(nn.Module, ABC):
 
     shapes: ClassVar[Mapping[str, Callable[[SAEConfig], tuple[int, ...]]]] = {
         "W_enc": lambda cfg: (cfg.d_in, cfg.d_sae),
-        "W_dec": lambda cfg: (cfg.d_sae, cfg.d_in),
+        "W_dec": lambda cfg: (cfg.d_sae, cfg.width_out),
         "b_enc": lambda cfg: (cfg.d_sae,),
-        "b_dec": lambda cfg: (cfg.d_in,),
+        "b_dec": lambda cfg: (cfg.width_out,),
     }
     W_enc: Float[Tensor, "d_in d_sae"]
-    W_dec: Float[Tensor, "d_sae d_in"]
+    W_dec: Float[Tensor, "d_sae d_out"]
     b_enc: Float[Tensor, " d_sae"]
-    b_dec: Float[Tensor, " d_in"]
+    b_dec: Float[Tensor, " d_out"]
+    W_skip: Float[Tensor, "d_out d_in"]
 
     def __init__(self, cfg: SAEConfig, tensors: Mapping[str, Tensor]) -> None:
-        """`tensors`: exactly those named in `shapes`; they are cast to the config's dtype."""
+        """`tensors`: exactly those of `shapes_of(cfg)`; they are cast to the config's dtype."""
         super().__init__()
-        _check_tensors(self.shapes, cfg, tensors)
+        shapes = self.shapes_of(cfg)
+        check_tensors(shapes, cfg, tensors)
         self.cfg = cfg
-        for name in self.shapes:
+        for name in shapes:
             weight = tensors[name].detach().to(cfg.torch_dtype).contiguous()
             self.register_parameter(name, nn.Parameter(weight, requires_grad=False))
+
+    @classmethod
+    def shapes_of(cls, cfg: SAEConfig) -> dict[str, tuple[int, ...]]:
+        """Name -> shape of every tensor."""
+        shapes = {name: shape(cfg) for name, shape in cls.shapes.items()}
+        return shapes | ({"W_skip": (cfg.width_out, cfg.d_in)} if cfg.skips else {})
 
     @abstractmethod
     def activate(self, h: Float[Tensor, "... d_sae"]) -> Float[Tensor, "... d_sae"]:
@@ -88,13 +96,16 @@ class SAE(nn.Module, ABC):
 
     def decode(
         self, z: Float[Tensor, "... d_sae"], like: Float[Tensor, "... d_in"] | None = None
-    ) -> Float[Tensor, "... d_in"]:
-        """The reconstruction; `like`: the x of z, needed where each token is normalised by itself."""
+    ) -> Float[Tensor, "... d_out"]:
+        """The reconstruction: of x, or of a module's output where this is a transcoder.
+
+        `like`: the x of z, needed where each token is normalised by itself and where x skips to the output.
+        """
         return self._restore(z @ self.W_dec + self.b_dec, like)
 
     def decode_sparse(
         self, s: SparseLatents, like: Float[Tensor, "... d_in"] | None = None
-    ) -> Float[Tensor, "... d_in"]:
+    ) -> Float[Tensor, "... d_out"]:
         """The reconstruction as a sum of k decoder rows.
 
         About 20 times as fast as the dense product for 2,048 tokens, d_sae 2,048, k 32, d_in 192 on one CPU
@@ -102,23 +113,20 @@ class SAE(nn.Module, ABC):
         """
         k = s.indices.shape[-1]
         rows = weighted_rows(self.W_dec, s.indices.reshape(-1, k), s.values.reshape(-1, k))
-        return self._restore(rows.reshape(*s.indices.shape[:-1], self.cfg.d_in) + self.b_dec, like)
+        return self._restore(rows.reshape(*s.indices.shape[:-1], self.cfg.width_out) + self.b_dec, like)
 
-    def forward(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_in"]:
-        """The reconstruction of x, in the SAE's own dtype."""
+    def forward(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_out"]:
+        """The reconstruction from x, in the SAE's own dtype."""
         return self.decode_sparse(self.encode_sparse(x), like=x)
 
     def scale(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... 1"]:
-        """Sigma: how long one unit of a decoder row is in the space of x; 1 where nothing is normalised."""
+        """Sigma: how long one unit of a decoder row is where it is added; 1 where nothing is normalised."""
         x = self._checked(x)
-        if self.cfg.normalize_activations == "layer_norm":
-            return _deviation(x - x.mean(-1, keepdim=True))
-        if self.cfg.normalize_activations == "constant_norm_rescale":
-            tiny = torch.finfo(x.dtype).tiny  # a token of zeros stays zeros
-            return x.norm(dim=-1, keepdim=True).clamp(min=tiny) / self.cfg.d_in**0.5
-        return torch.ones_like(x[..., :1])
+        if not self.cfg.per_token:
+            return torch.ones_like(x[..., :1])
+        return _deviation(x - x.mean(-1, keepdim=True)) if self._layer_norm else _length(x)
 
-    def direction(self, latent: int) -> Float[Tensor, " d_in"]:
+    def direction(self, latent: int) -> Float[Tensor, " d_out"]:
         """The decoder row of a latent: what one unit of it adds (times `scale`)."""
         return self.W_dec[self._ids([latent])[0]].detach().clone()
 
@@ -137,8 +145,10 @@ class SAE(nn.Module, ABC):
             "architecture": self.cfg.architecture,
             "k": self.cfg.k,
             "apply_b_dec_to_input": self.cfg.apply_b_dec_to_input,
-            "per_token": self.cfg.normalize_activations if self.cfg.per_token else "none",
+            "per_token": self.cfg.normalize_activations if self.cfg.normalises_tokens else "none",
         }
+        if self.cfg.postact != "relu":
+            meaning["postact"] = self.cfg.postact
         sha = hashlib.sha256(json.dumps(meaning, sort_keys=True).encode())
         for name, tensor in sorted(self.named_parameters()):
             plain = tensor.detach().cpu().contiguous()
@@ -149,26 +159,33 @@ class SAE(nn.Module, ABC):
     def encoder_input(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_in"]:
         """What the encoder's matrix sees: x normalised, less b_dec where the config says so."""
         x = self._checked(x)
-        if self.cfg.normalize_activations == "layer_norm":
+        if self._layer_norm:
             centred = x - x.mean(-1, keepdim=True)
             x = centred / (_deviation(centred) + _EPS)
-        elif self.cfg.normalize_activations == "constant_norm_rescale":
-            x = x / self.scale(x)
+        elif self.cfg.normalises_tokens:
+            x = x / _length(x)
         return x - self.b_dec if self.cfg.apply_b_dec_to_input else x
 
+    @property
+    def _layer_norm(self) -> bool:
+        return self.cfg.normalize_activations == "layer_norm"
+
     def _restore(self, xhat: Tensor, like: Tensor | None) -> Tensor:
-        """Undo the normalisation."""
-        if not self.cfg.per_token:
+        """Undo the normalisation, and add what skips the latents."""
+        if not (self.cfg.per_token or self.cfg.skips):
             return xhat
         if like is None:
+            why = "takes x to its output too"
+            if self.cfg.per_token:
+                why = f"normalises each token ({self.cfg.normalize_activations})"
             raise InputError(
-                f"this SAE normalises each token ({self.cfg.normalize_activations}), "
-                "so z alone is not enough; call decode(z, like=x) with the x that z came from"
+                f"this SAE {why}, so z alone is not enough; "
+                "call decode(z, like=x) with the x that z came from"
             )
+        if self.cfg.skips:
+            return xhat + self._checked(like) @ self.W_skip.T
         xhat = xhat * self.scale(like)
-        if self.cfg.normalize_activations == "layer_norm":
-            xhat = xhat + self._checked(like).mean(-1, keepdim=True)
-        return xhat
+        return xhat + self._checked(like).mean(-1, keepdim=True) if self._layer_norm else xhat
 
     def _checked(self, x: Tensor) -> Tensor:
         if x.shape[-1:] != (self.cfg.d_in,):
@@ -191,11 +208,15 @@ def _deviation(centred: Float[Tensor, "... d_in"]) -> Float[Tensor, "... 1"]:
     return (centred.square().sum(-1, keepdim=True) / max(1, centred.shape[-1] - 1)).sqrt()
 
 
-def _check_tensors(
-    shapes: Mapping[str, Callable[[SAEConfig], tuple[int, ...]]],
-    cfg: SAEConfig,
-    tensors: Mapping[str, Tensor],
+def _length(x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... 1"]:
+    """Root mean square; a token of zeros stays zeros when it is divided by it."""
+    return x.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(x.dtype).tiny) / x.shape[-1] ** 0.5
+
+
+def check_tensors(
+    shapes: Mapping[str, tuple[int, ...]], cfg: SAEConfig, tensors: Mapping[str, Tensor]
 ) -> None:
+    """Refuse tensors that are missing, not known, of another shape, or not finite."""
     missing, other = sorted(shapes.keys() - tensors.keys()), sorted(tensors.keys() - shapes.keys())
     if missing or other:
         raise NotAnSAE(
@@ -203,10 +224,11 @@ def _check_tensors(
             f"missing: {', '.join(missing) or 'none'}; not known: {', '.join(other) or 'none'}"
         )
     for name, shape in shapes.items():
-        if tuple(tensors[name].shape) != shape(cfg):
+        if tuple(tensors[name].shape) != shape:
+            widths = f"d_in {cfg.d_in}" + (f", d_out {cfg.d_out}" if cfg.transcodes else "")
             raise ShapeMismatch(
-                f"{name} is {list(tensors[name].shape)} but d_in {cfg.d_in} and d_sae {cfg.d_sae} "
-                f"make it {list(shape(cfg))}; check the config"
+                f"{name} is {list(tensors[name].shape)} but {widths} and d_sae {cfg.d_sae} "
+                f"make it {list(shape)}; check the config"
             )
         if not tensors[name].is_floating_point() or not bool(tensors[name].isfinite().all()):
             raise NotAnSAE(f"{name} holds values that are not finite numbers; get or train the SAE anew")

@@ -29,7 +29,7 @@ class SparseLatents:
 
     def l0(self) -> Int[Tensor, ...]:
         """Active latents per token."""
-        return (self.values > 0).sum(-1)
+        return (self.values != 0).sum(-1)
 
     def at(self, ids: Int[Tensor, " n"]) -> Float[Tensor, "... n"]:
         """The values of the latents `ids`, 0 where inactive."""

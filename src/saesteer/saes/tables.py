@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from saesteer.names import Registry
+from saesteer.saes.gated import GatedSAE
 from saesteer.saes.jumprelu import JumpReLUSAE
 from saesteer.saes.relu import ReLUSAE
 from saesteer.saes.sae import SAE
@@ -13,7 +14,18 @@ from saesteer.saes.topk import TopKSAE
 
 ARCHITECTURES: Registry[type[SAE]] = Registry(
     "SAE architecture",
-    {"standard": ReLUSAE, "topk": TopKSAE, "jumprelu": JumpReLUSAE},
+    {
+        "standard": ReLUSAE,
+        "gated": GatedSAE,
+        "topk": TopKSAE,
+        "jumprelu": JumpReLUSAE,  # BatchTopK and Matryoshka too, once trained: a constant threshold
+        "transcoder": ReLUSAE,
+        "skip_transcoder": ReLUSAE,
+        "topk_transcoder": TopKSAE,
+        "topk_skip_transcoder": TopKSAE,
+        "jumprelu_transcoder": JumpReLUSAE,
+        "jumprelu_skip_transcoder": JumpReLUSAE,
+    },
     group="saesteer.architectures",
 )
 

@@ -1,28 +1,40 @@
-"""The TopK SAE (Gao et al. 2024): the k largest pre-activations of a token, where positive."""
+"""The TopK SAE (Gao et al. 2024): the k largest pre-activations of a token, where positive.
+
+With normalize_activations="layer_norm" it is the SAE of OpenAI and of SCAR (arXiv 2411.07122), whose variants
+put another function than ReLU on the k largest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, final
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from saesteer.saes.config import SAEConfig
-from saesteer.saes.sae import SAE
+from saesteer.saes.sae import SAE, check_tensors
 
 _GROUP: Final = 8  # best of 4, 8, 16 and 32 on a CPU for 1,024 to 8,192 latents
+_POSTACTS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
+    "relu": torch.relu,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "identity": lambda values: values,
+}
 
 
 @final
 class TopKSAE(SAE):
-    """z = ReLU(h) for the k largest h of the token, else 0."""
+    """z = f(h) for the k largest h of the token, else 0; f is ReLU unless `cfg.postact` says otherwise."""
 
     def __init__(self, cfg: SAEConfig, tensors: Mapping[str, Tensor]) -> None:
         """Where the config rescales by decoder norms they are folded in: W_dec[i] is what latent i adds."""
-        if cfg.rescale_acts_by_decoder_norm and tensors.keys() >= {"W_enc", "W_dec", "b_enc"}:
-            cfg, tensors = replace(cfg, rescale_acts_by_decoder_norm=False), _folded(tensors)
+        if cfg.rescale_acts_by_decoder_norm:
+            check_tensors(self.shapes_of(cfg), cfg, tensors)
+            cfg, tensors = replace(cfg, rescale_acts_by_decoder_norm=False), fold_norms(tensors)
         super().__init__(cfg, tensors)
 
     def activate(self, h: Float[Tensor, "... d_sae"]) -> Float[Tensor, "... d_sae"]:
@@ -32,7 +44,7 @@ class TopKSAE(SAE):
     def select(self, h: Float[Tensor, "... d_sae"]) -> tuple[Int[Tensor, "... k"], Float[Tensor, "... k"]]:
         assert self.cfg.k is not None  # the config refuses a topk without
         values, indices = largest(h, self.cfg.k)
-        return indices, values.relu()
+        return indices, _POSTACTS[self.cfg.postact](values)
 
     def latent(
         self, x: Float[Tensor, "... d_in"], ids: Sequence[int] | Int[Tensor, " n"]
@@ -59,12 +71,13 @@ def largest(h: Float[Tensor, "... n"], k: int) -> tuple[Float[Tensor, "... k"], 
     return values, chosen.gather(-1, place % k) + (place // k) * groups
 
 
-def _folded(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def fold_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The same SAE with unit decoder rows: z is unchanged, since the selected h was h times the norm."""
-    norm = tensors["W_dec"].float().norm(dim=-1).clamp(min=1e-8)
+    wide = {name: each if each.dtype == torch.float64 else each.float() for name, each in tensors.items()}
+    norm = wide["W_dec"].norm(dim=-1).clamp(min=1e-8)
     return {
         **tensors,
-        "W_enc": tensors["W_enc"].float() * norm,
-        "b_enc": tensors["b_enc"].float() * norm,
-        "W_dec": tensors["W_dec"].float() / norm[:, None],
+        "W_enc": wide["W_enc"] * norm,
+        "b_enc": wide["b_enc"] * norm,
+        "W_dec": wide["W_dec"] / norm[:, None],
     }

@@ -7,6 +7,7 @@ from saesteer.steering.apply import compile_edits, steer
 from saesteer.steering.intervention import Intervention
 from saesteer.steering.operations import OPERATIONS
 from saesteer.steering.references import ModelRef, SAERef, TensorRef
+from saesteer.steering.scar import Scar, load_scar, save_scar
 from saesteer.steering.side_by_side import Pair, side_by_side
 from saesteer.steering.spec import SteeringSpec, load_spec
 from saesteer.steering.strength import Strength
@@ -19,6 +20,7 @@ __all__ = [
     "ModelRef",
     "Pair",
     "SAERef",
+    "Scar",
     "SteeringSpec",
     "Strength",
     "TensorRef",
@@ -27,9 +29,11 @@ __all__ = [
     "compile_edits",
     "content_activations",
     "latent_max",
+    "load_scar",
     "load_spec",
     "residual_norm",
     "resolve_strength",
+    "save_scar",
     "side_by_side",
     "steer",
 ]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from saesteer.errors import SaesteerError, ShapeMismatch
 from saesteer.model import LanguageModel
-from saesteer.saes import SAE, check_fits, load_sae
+from saesteer.saes import SAE, Use, check_fits, load_sae
 from saesteer.steering.fields import bad
 from saesteer.steering.files import tensor_sha256
 from saesteer.steering.intervention import Intervention
@@ -119,7 +119,7 @@ def _loaded(lm: LanguageModel, name: str, source: str | None, loaded: dict[str, 
         raise bad(f"saes.{name}.source", f"is missing; hand the SAE over as saes={{{name!r}: sae}}")
     if source not in loaded:
         with _at(f"saes.{name}.source"):
-            loaded[source] = load_sae(source, device=str(lm.device))
+            loaded[source] = load_sae(source, device=str(lm.device), download=False)  # a file named it
     return loaded[source]
 
 
@@ -145,23 +145,23 @@ def _check_saes(
     force: bool,
 ) -> None:
     """Widths, hookpoints and numbers of latents, wherever an SAE is used."""
-    uses: list[tuple[str, str, str, list[int]]] = []
+    uses: list[tuple[str, Use, str, str, list[int]]] = []
     if each.sae is not None:
-        uses.append(("sae", each.sae, each.hookpoint, [i for i, _ in each.latents or ()]))
+        uses.append(("sae", "edit", each.sae, each.hookpoint, [i for i, _ in each.latents or ()]))
     if each.when is not None:
-        uses.append(("when.sae", each.when.sae, each.when.hookpoint, [each.when.latent]))
+        uses.append(("when.sae", "read", each.when.sae, each.when.hookpoint, [each.when.latent]))
     tensor = spec.tensors[each.tensor] if each.tensor is not None else None
     if tensor is not None and tensor.sae is not None:
-        uses.append(("tensor", tensor.sae, each.hookpoint, [i for i, _ in tensor.latents or ()]))
-    for field, name, at, latents in uses:
+        uses.append(("tensor", "write", tensor.sae, each.hookpoint, [i for i, _ in tensor.latents or ()]))
+    for field, use, name, at, latents in uses:
         sae = held[name]
         with _at(f"{path}.{field}"):
             at = lm.hookpoint(at)
             width = lm.width(at)
             if force:
-                check_fits(sae, width, lm.name, at)
+                check_fits(sae, width, lm.name, at, use=use)
             else:
-                check_fits(sae, width, lm.name, at, lm.fingerprint(), lm.hookpoint)
+                check_fits(sae, width, lm.name, at, lm.fingerprint(), lm.hookpoint, use)
         for latent in latents:
             if latent >= sae.cfg.d_sae:
                 raise bad(

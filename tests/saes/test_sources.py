@@ -177,6 +177,7 @@ def test_names_that_are_nothing(hub, releases, name, error, message):
 def test_without_leave_nothing_is_downloaded(hub, monkeypatch):
     monkeypatch.setenv("SAESTEER_OFFLINE", "0")
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    monkeypatch.setattr("saesteer.saes.hub.hub_unknown", lambda: False)
     asked = []
 
     def client(repo: str, file: str, **options: object) -> str:

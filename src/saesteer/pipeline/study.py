@@ -302,7 +302,8 @@ def _method(
         coherence=config.asked,
         unit=unit,
         goal=GOALS.get(name),
-        **links,
+        rows=links["rows"],
+        tried=links["tried"],
     )
 
 

@@ -28,7 +28,7 @@ CONFIG = StudyConfig(
     strengths=(0.2, 0.28, 0.36, 0.44),
     latents=3,
     samples=2,
-    test_samples=12,
+    test_samples=10,
     base_samples=44,  # more than 2,000 sentences
 )
 

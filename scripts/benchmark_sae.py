@@ -14,8 +14,9 @@ import torch.nn.functional as F
 
 from saesteer.saes.sparse import weighted_rows
 from saesteer.saes.topk import largest
+from saesteer.training.forms import Now, TopK
 from saesteer.training.initial import initial_tensors
-from saesteer.training.topk_step import TopKTensors, topk_step
+from saesteer.training.tensors import Tensors
 
 
 def milliseconds(run: Callable[[], object], rounds: int = 15) -> float:
@@ -28,7 +29,7 @@ def milliseconds(run: Callable[[], object], rounds: int = 15) -> float:
     return sorted(times[1:])[rounds // 2] * 1e3
 
 
-def dense_step(p: TopKTensors, x: torch.Tensor, k: int) -> None:
+def dense_step(p: Tensors, x: torch.Tensor, k: int) -> None:
     """The same step by autograd over dense latents."""
     leaves = [each.clone().requires_grad_() for each in (p.encoder, p.b_enc, p.decoder, p.b_dec)]
     encoder, b_enc, decoder, b_dec = leaves
@@ -57,11 +58,11 @@ def main() -> None:
     for name, dense, sparse in (
         ("decode", lambda: z @ p.decoder, lambda: weighted_rows(p.decoder, indices, values)),
         ("k largest", lambda: h.topk(a.k, sorted=False), lambda: largest(h, a.k)),
-        ("step", lambda: dense_step(p, x, a.k), lambda: topk_step(p, x, a.k, nobody, 1, 0.0)),
+        ("step", lambda: dense_step(p, x, a.k), lambda: TopK(a.k, 1, 0.0).step(p, x, Now(nobody))),
     ):
         slow, fast = milliseconds(dense), milliseconds(sparse)
         print(f"{name:10} dense {slow:7.2f} ms   sparse {fast:7.2f} ms   ratio {slow / fast:5.1f}")
-    aux = milliseconds(lambda: topk_step(p, x, a.k, some, a.width // 2, 1 / 32))
+    aux = milliseconds(lambda: TopK(a.k, a.width // 2).step(p, x, Now(some)))
     print(f"{'step, 10 % of latents dead':32} sparse {aux:7.2f} ms")
 
 

@@ -8,12 +8,12 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saesteer.errors import InputError
-from saesteer.training.topk_step import TopKTensors
+from saesteer.training.tensors import Tensors
 
 
 def initial_tensors(
     first: Float[Tensor, "n d_in"], d_sae: int, centre: str, seed: int
-) -> tuple[TopKTensors, float]:
+) -> tuple[Tensors, float]:
     """Tensors for activations times the factor that stands beside them; both from a first batch.
 
     The factor makes the middle token's distance from the centre sqrt(d_in), so that one learning rate does
@@ -28,7 +28,7 @@ def initial_tensors(
     factor = first.shape[1] ** 0.5 / distance
     draw = torch.Generator().manual_seed(seed)  # on the CPU, for the same start on every device
     decoder = F.normalize(torch.randn(d_sae, first.shape[1], generator=draw), dim=-1).to(first.device)
-    return TopKTensors(decoder.clone(), decoder.new_zeros(d_sae), decoder, middle * factor), factor
+    return Tensors(decoder.clone(), decoder.new_zeros(d_sae), decoder, middle * factor), factor
 
 
 def geometric_median(x: Float[Tensor, "n d"], rounds: int = 50) -> Float[Tensor, " d"]:

@@ -1,7 +1,7 @@
-"""Train a TopK SAE with AuxK (Gao et al. 2024) on any stream of activations; resumes without a trace.
+"""Train one SAE of any form on any stream of activations; resumes without a trace.
 
-Adam, linear warm-up and decay, clipped gradients, unit decoder rows. The same seed, batches, device and
-number of threads give the same bits. Knows no language model.
+Adam, linear warm-up and decay, clipped gradients. The same seed, batches, device and number of threads give
+the same bits. Knows no language model. Several SAEs on one stream: group.py.
 """
 
 from __future__ import annotations
@@ -15,108 +15,31 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from saesteer.errors import InputError, SaesteerError, ShapeMismatch
-from saesteer.saes import SAEConfig, TopKSAE
+from saesteer.saes import ARCHITECTURES, SAE, SAEConfig
 from saesteer.training.checkpoint import load_checkpoint, save_checkpoint
+from saesteer.training.config import TrainConfig
+from saesteer.training.descent import Descent
+from saesteer.training.forms.form import Now, Step
 from saesteer.training.initial import initial_tensors
-from saesteer.training.topk_step import TopKStep, TopKTensors, topk_step
+from saesteer.training.metrics import TrainMetrics
+from saesteer.training.normalise import layer_norm
+from saesteer.training.resample import resample
+from saesteer.training.tensors import Tensors
+from saesteer.training.workers import ALONE, Workers
 
 Batches = Iterable[Float[Tensor, "n d_in"]] | Callable[[int], Iterable[Float[Tensor, "n d_in"]]]
-CENTRES: Final = ("geometric_median", "mean")
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How an SAE is trained."""
-
-    d_sae: int
-    """Number of latents."""
-    k: int
-    """Latents per token."""
-    tokens: int
-    """How many tokens to train on; the last batch may go a little over."""
-    lr: float | None = None
-    """Peak learning rate; None: 2e-4 / sqrt(d_sae / 2^14), the paper's law."""
-    warmup_share: float = 0.01
-    """Share of the tokens over which the learning rate rises from 0."""
-    decay_share: float = 0.2
-    """Share of the tokens, the last ones, over which it falls to 0."""
-    k_aux: int | None = None
-    """Dead latents per token that learn the residual; None: d_in / 2."""
-    aux_coefficient: float = 1 / 32
-    """Weight of that loss; 0: none."""
-    dead_after_tokens: int = 500_000
-    """A latent that was silent for so many tokens counts as dead."""
-    clip_norm: float = 1.0
-    """The longest gradient, all tensors together."""
-    centre: str = "geometric_median"
-    """b_dec at the start: geometric_median or mean of the first batch."""
-    seed: int = 0
-    """Of the first decoder rows; nothing else is drawn."""
-    report_tokens: int = 100_000
-    """Tokens from one record of metrics to the next."""
-    checkpoint_tokens: int = 1_000_000
-    """Tokens from one checkpoint to the next."""
-
-    def __post_init__(self) -> None:
-        for name in ("d_sae", "k", "tokens", "dead_after_tokens", "report_tokens", "checkpoint_tokens"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is 1 or more, got {getattr(self, name)}")
-        if self.k > self.d_sae:
-            raise InputError(f"k is {self.k} but d_sae is only {self.d_sae}; lower k")
-        if min(self.warmup_share, self.decay_share) < 0 or self.warmup_share + self.decay_share > 1:
-            raise InputError(
-                f"warmup_share {self.warmup_share} and decay_share {self.decay_share} are shares of one run; "
-                "they lie in 0 to 1 together"
-            )
-        if self.lr is not None and not 0 < self.lr < math.inf:
-            raise InputError(f"lr is over 0, got {self.lr}")
-        if not (0 <= self.aux_coefficient < math.inf and self.clip_norm > 0):
-            raise InputError(
-                f"aux_coefficient is 0 or more and clip_norm over 0, "
-                f"got {self.aux_coefficient} and {self.clip_norm}"
-            )
-        if self.k_aux is not None and self.k_aux < 1:
-            raise InputError(f"k_aux is 1 or more, got {self.k_aux}; aux_coefficient 0 turns it off")
-        if self.centre not in CENTRES:
-            raise InputError(f"centre is one of {', '.join(CENTRES)}, got {self.centre!r}")
-
-    def lr_at(self, tokens: int) -> float:
-        """The learning rate for the batch that begins after so many tokens."""
-        peak = self.lr if self.lr is not None else 2e-4 / (self.d_sae / 2**14) ** 0.5
-        warmup, decay = self.warmup_share * self.tokens, self.decay_share * self.tokens
-        rise = min(1.0, (tokens + 1) / warmup) if warmup else 1.0
-        return peak * min(rise, (self.tokens - tokens) / decay if decay else 1.0)
-
-
-@dataclass(frozen=True)
-class TrainMetrics:
-    """Where training stands; means over the tokens since the last record."""
-
-    step: int
-    tokens: int
-    fvu: float
-    """Fraction of variance unexplained, per batch; see evaluate.py."""
-    aux: float
-    """Fraction of the residual's variance that dead latents leave unexplained; 0 where none is dead."""
-    l0: float
-    dead: float
-    """Fraction of latents silent for dead_after_tokens."""
-    lr: float
-    gradient_norm: float
-    seconds: float
-    """Time of training, over all processes that took part."""
+_LEAST_RATE: Final = 0.01  # of the running mean of the least pre-activation kept
 
 
 @dataclass(frozen=True)
 class TrainResult:
     """The SAE and its way there."""
 
-    sae: TopKSAE
+    sae: SAE
     metrics: tuple[TrainMetrics, ...]
 
 
@@ -137,82 +60,151 @@ def train_sae(
     the process costs no more than what came after the last one. `metadata` goes into the SAE's config.
     """
     about = {"hook_name": hook_name, "model_name": model_name, "metadata": dict(metadata or {})}
-    training = _Training(config, about, device, Path(checkpoint) if checkpoint is not None else None)
-    training.resume()
-    if training.tokens < config.tokens:
-        training.run(_after(batches, training.step), on_metrics or (lambda metrics: None))
-    return TrainResult(training.sae(), tuple(training.metrics))
+    trainer = Trainer(config, about, device, Path(checkpoint) if checkpoint is not None else None)
+    trainer.resume()
+    if not trainer.done:
+        stream = _after(batches, trainer.step)
+        while not trainer.done:
+            metrics = trainer.take(next(stream, None))
+            if metrics is not None and on_metrics is not None:
+                on_metrics(metrics)
+    return trainer.result()
 
 
-class _Training:
-    """The state of one run."""
+class Trainer:
+    """The state of one SAE's run, which a caller feeds batch by batch."""
 
-    p: TopKTensors
+    p: Tensors
     silent: Tensor
-    optimizer: torch.optim.Adam
+    descent: Descent
 
     def __init__(
-        self, config: TrainConfig, about: Mapping[str, Any], device: str, checkpoint: Path | None
+        self,
+        config: TrainConfig,
+        about: Mapping[str, Any],
+        device: str = "cpu",
+        checkpoint: Path | None = None,
+        best: Path | None = None,
+        workers: Workers = ALONE,
     ) -> None:
+        """`best`: a folder for the SAE of the stretch between two checkpoints with the least loss so far."""
         self.config, self.about, self.device, self.checkpoint = config, about, device, checkpoint
-        self.identity = {**asdict(config), **about}
-        self.step = self.tokens = 0
-        self.factor = 1.0
+        self.form, self.best, self.workers = config.trained_form, best, workers
+        self.identity = {**config.record(), **about}
+        self.step = self.tokens = self.saved = 0
+        self.factor, self.least, self.best_loss = 1.0, math.nan, math.inf
         self.metrics: list[TrainMetrics] = []
-        self.recent: list[tuple[float, float, float, float]] = []
+        self.recent: list[tuple[float, ...]] = []
+        self.stretch: list[float] = []
         self.reported = 0
+        self.began: float | None = None
 
-    def run(self, batches: Iterator[Tensor], on_metrics: Callable[[TrainMetrics], None]) -> None:
-        earlier = self.metrics[-1].seconds if self.metrics else 0.0
-        began, saved = time.monotonic() - earlier, self.tokens
-        while self.tokens < self.config.tokens:
-            self.one_step(self._checked(next(batches, None)))
-            done = self.tokens >= self.config.tokens
-            if done or self.tokens - self.reported >= self.config.report_tokens:
-                self.metrics.append(self._record(time.monotonic() - began))
-                on_metrics(self.metrics[-1])
-            if done or self.tokens - saved >= self.config.checkpoint_tokens:
-                self.save()
-                saved = self.tokens
+    @property
+    def done(self) -> bool:
+        return self.tokens >= self.config.tokens
+
+    def result(self) -> TrainResult:
+        """What there is so far."""
+        return TrainResult(self.sae(), tuple(self.metrics))
+
+    def take(self, x: Tensor | None, labels: Tensor | None = None) -> TrainMetrics | None:
+        """Train on one batch; a record where one is due. None: the activations ended too early."""
+        if self.began is None:
+            self.began = time.monotonic() - (self.metrics[-1].seconds if self.metrics else 0.0)
+        self.one_step(self._checked(x), labels)
+        record = None
+        if self.done or self.tokens - self.reported >= self.config.report_tokens:
+            record = self._record(time.monotonic() - self.began)
+            self.metrics.append(record)
+        if self.done or self.tokens - self.saved >= self.config.checkpoint_tokens:
+            self.saved = self.tokens
+            self.save()
+        return record
 
     @torch.no_grad()
-    def one_step(self, x: Float[Tensor, "n d_in"]) -> None:
+    def one_step(self, x: Float[Tensor, "n d_in"], labels: Tensor | None = None) -> None:
         """One batch; the tensors stay as they were where the loss is not finite."""
+        weights = None
+        if self.config.normalize_activations == "layer_norm":
+            x, weights = layer_norm(x)
         if not self.step:
-            self._begin(*initial_tensors(x, self.config.d_sae, self.config.centre, self.config.seed))
-        dead = self.silent >= self.config.dead_after_tokens
-        k_aux = self.config.k_aux or max(1, x.shape[1] // 2)
-        result = topk_step(self.p, x * self.factor, self.config.k, dead, k_aux, self.config.aux_coefficient)
-        norm = self._descend(result.gradients, result)
-        self.silent += len(x)
-        self.silent[result.fired] = 0
-        self.step += 1
-        self.tokens += len(x)
-        self.recent.append((float(result.fvu), float(result.aux), float(result.l0), norm))
+            self._start(x)
+        if self.factor != 1:
+            x = x * self.factor
+        done = min(1.0, self.tokens / self.config.tokens)
+        now = Now(self.dead(), done, weights, self.workers.deviation)
+        result = self.form.step(self.p, x, now)
+        condition = x.new_zeros(())
+        if self.config.condition is not None:
+            condition = self.config.condition.add(result.gradients, self.p, x, labels, self.workers)
+        figures = self._together(result, condition)
+        norm = self._descend(result.gradients, figures[0])
+        self._after_step(result, len(x) * self.workers.size)
+        fvu, aux, l0, loss, entropy = figures
+        self.recent.append((fvu, aux, l0, norm, loss, entropy))
+        self.stretch.append(loss)
+        self._resample(x)
 
-    def _descend(self, gradients: TopKTensors, result: TopKStep) -> float:
+    def dead(self) -> Tensor:
+        """Latents that count as dead."""
+        return self.silent >= self.config.dead_after_tokens
+
+    def _start(self, x: Float[Tensor, "n d_in"]) -> None:
+        tensors, factor = initial_tensors(x, self.config.d_sae, self.config.centre, self.config.seed)
+        if self.config.normalize_activations != "none":
+            tensors, factor = Tensors(**tensors.named() | {"b_dec": tensors.b_dec / factor}), 1.0
+        scale = torch.tensor(factor, dtype=torch.float64, device=x.device)
+        self.workers.agree([scale, *tensors.named().values()])
+        self._begin(self.form.start(tensors), float(scale))
+
+    def _together(self, result: Step, condition: Tensor) -> list[float]:
+        """Sum gradients and figures over all processes, in place; fvu, aux, l0, loss, condition."""
+        figures = [result.fvu, result.aux, result.l0 / self.workers.size, result.loss, condition]
+        if self.workers.size == 1:
+            return [float(each) for each in figures]
+        summed = torch.stack([each.double() for each in figures])
+        self.workers.add_up([summed, *result.gradients.named().values()])
+        return summed.tolist()
+
+    def _descend(self, gradients: Tensors, fvu: float) -> float:
         """Move the tensors against the gradients; the gradients' norm before clipping."""
-        along = (gradients.decoder * self.p.decoder).sum(-1, keepdim=True)
-        gradients.decoder.sub_(along * self.p.decoder)  # what would only change a row's length
-        tensors, slopes = self.p.named().values(), gradients.named().values()
-        norm = math.sqrt(sum(float(slope.square().sum()) for slope in slopes))
-        if not (math.isfinite(norm) and math.isfinite(float(result.fvu))):
+        norm = self.descent.norm(gradients)
+        lr = self.config.lr_at(self.tokens)
+        if not (math.isfinite(norm) and math.isfinite(fvu)):
             raise SaesteerError(
-                f"training went astray at step {self.step}: fvu {float(result.fvu)}, gradient norm {norm}; "
-                f"lower lr ({self.config.lr_at(self.tokens):.2g}) or look at the activations"
+                f"training went astray at step {self.step}: fvu {fvu}, gradient norm {norm}; "
+                f"lower lr ({lr:.2g}) or look at the activations"
             )
-        shrink = min(1.0, self.config.clip_norm / (norm + 1e-12))
-        for tensor, slope in zip(tensors, slopes, strict=True):
-            tensor.grad = slope.mul_(shrink)
-        self.optimizer.param_groups[0]["lr"] = self.config.lr_at(self.tokens)
-        self.optimizer.step()
-        F.normalize(self.p.decoder, dim=-1, out=self.p.decoder)
+        self.descent.move(gradients, norm, lr)
         return norm
 
-    def _begin(self, tensors: TopKTensors, factor: float) -> None:
+    def _after_step(self, result: Step, tokens: int) -> None:
+        self.silent += tokens
+        self.silent[self.workers.any(result.fired)] = 0
+        if result.least is not None:
+            least = result.least.double() / self.workers.size
+            self.workers.add_up([least])
+            rate = 1.0 if math.isnan(self.least) else max(_LEAST_RATE, 1 / (self.step + 1))
+            before = 0.0 if math.isnan(self.least) else self.least
+            self.least = before + rate * (float(least) - before)
+        self.step += 1
+        self.tokens += tokens
+
+    def _resample(self, x: Float[Tensor, "n d_in"]) -> None:
+        """Let dead latents begin anew, where the form wants it and the time has come."""
+        every = self.form.resample_tokens
+        before = self.tokens - len(x) * self.workers.size
+        if every is None or self.tokens > self.config.tokens // 2 or self.tokens // every == before // every:
+            return
+        ids = resample(self.p, x, self.dead(), seed=hash((self.config.seed, self.step)) % 2**63)
+        self.workers.agree(self.p.named().values())
+        self.descent.forget(ids)
+        self.silent[ids] = 0
+
+    def _begin(self, tensors: Tensors, factor: float) -> None:
         self.p, self.factor = tensors, factor
         self.silent = torch.zeros(self.config.d_sae, dtype=torch.int64, device=self.device)
-        self.optimizer = torch.optim.Adam(tensors.named().values(), lr=0.0, eps=6.25e-10, fused=True)
+        self.descent = Descent(tensors, self.form.unit_decoder, self.config.clip_norm)
 
     def _checked(self, x: Tensor | None) -> Float[Tensor, "n d_in"]:
         if x is None:
@@ -231,21 +223,26 @@ class _Training:
         return x
 
     def _record(self, seconds: float) -> TrainMetrics:
-        fvu, aux, l0, norm = (sum(column) / len(self.recent) for column in zip(*self.recent, strict=True))
-        dead = float((self.silent >= self.config.dead_after_tokens).double().mean())
+        fvu, aux, l0, norm, loss, condition = (
+            sum(column) / len(self.recent) for column in zip(*self.recent, strict=True)
+        )
+        dead = float(self.dead().double().mean())
         self.recent, self.reported = [], self.tokens
         lr = self.config.lr_at(self.tokens)
-        return TrainMetrics(self.step, self.tokens, fvu, aux, l0, dead, lr, norm, seconds)
+        return TrainMetrics(self.step, self.tokens, fvu, aux, l0, dead, lr, norm, seconds, loss, condition)
 
     def save(self) -> None:
-        """Write the checkpoint, if there is to be one."""
+        """Write the best SAE, if this stretch was, and the checkpoint, if there are to be any."""
+        loss = sum(self.stretch) / max(1, len(self.stretch))
+        self.stretch = []
+        better = loss < self.best_loss
+        self.best_loss = min(loss, self.best_loss)
+        if not self.workers.first:
+            return
+        if better and self.best is not None:
+            self.sae().save(self.best)
         if self.checkpoint is None:
             return
-        moments = {
-            f"{moment}.{name}": self.optimizer.state[tensor][moment]
-            for name, tensor in self.p.named().items()
-            for moment in ("exp_avg", "exp_avg_sq", "step")
-        }
         progress = {
             "step": self.step,
             "tokens": self.tokens,
@@ -253,10 +250,11 @@ class _Training:
             "metrics": [asdict(each) for each in self.metrics],
             "recent": self.recent,
             "reported": self.reported,
+            "least": self.least,
+            "best_loss": self.best_loss,
         }
-        save_checkpoint(
-            self.checkpoint, self.identity, progress, {**self.p.named(), **moments, "silent": self.silent}
-        )
+        tensors = {**self.p.named(), **self.descent.state(), "silent": self.silent}
+        save_checkpoint(self.checkpoint, self.identity, progress, tensors)
 
     def resume(self) -> None:
         """Take up the checkpoint, if there is one."""
@@ -265,36 +263,32 @@ class _Training:
             return
         progress, tensors = found
         tensors = {name: each.to(self.device) for name, each in tensors.items()}
-        names = ("encoder", "b_enc", "decoder", "b_dec")
-        self._begin(TopKTensors(**{name: tensors[name] for name in names}), progress["factor"])
-        for name, tensor in self.p.named().items():
-            self.optimizer.state[tensor] = {
-                moment: tensors[f"{moment}.{name}"] for moment in ("exp_avg", "exp_avg_sq", "step")
-            }
+        state = {name: each for name, each in tensors.items() if "." not in name and name != "silent"}
+        base = Tensors(*(state[name] for name in ("encoder", "b_enc", "decoder", "b_dec")))
+        self._begin(type(self.form.start(base))(**state), progress["factor"])
+        self.descent.restore(tensors)
         self.silent = tensors["silent"]
-        self.step, self.tokens = progress["step"], progress["tokens"]
+        self.step, self.tokens, self.saved = progress["step"], progress["tokens"], progress["tokens"]
         self.metrics = [TrainMetrics(**each) for each in progress["metrics"]]
         self.recent = [tuple(each) for each in progress["recent"]]
-        self.reported = progress["reported"]
+        self.reported, self.least = progress["reported"], progress["least"]
+        self.best_loss = progress["best_loss"]
 
-    def sae(self) -> TopKSAE:
-        """The SAE for activations as they come: the biases shrink by the factor, the rows stay."""
+    def sae(self) -> SAE:
+        """The SAE for activations as they come."""
+        found = self.form.inference(self.p, self.factor, self.least)
         cfg = SAEConfig(
-            architecture="topk",
+            architecture=found.architecture,
             d_in=len(self.p.b_dec),
             d_sae=self.config.d_sae,
-            k=self.config.k,
+            k=found.k,
             hook_name=self.about["hook_name"],
             model_name=self.about["model_name"],
-            metadata={**self.about["metadata"], "training": asdict(self.config)},
+            normalize_activations=self.config.normalize_activations,
+            metadata={**self.about["metadata"], "training": self.config.record()},
         )
-        tensors = {
-            "W_enc": self.p.encoder.T,
-            "W_dec": self.p.decoder,
-            "b_enc": self.p.b_enc / self.factor,
-            "b_dec": self.p.b_dec / self.factor,
-        }
-        return TopKSAE(cfg, {name: each.detach().clone() for name, each in tensors.items()})
+        tensors = {name: each.detach().clone() for name, each in found.tensors.items()}
+        return ARCHITECTURES.get(found.architecture)(cfg, tensors)
 
 
 def _after(batches: Batches, done: int) -> Iterator[Tensor]:

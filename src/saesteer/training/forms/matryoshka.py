@@ -94,5 +94,5 @@ def _gradients(
         encoder.append(part.weighted(centred, to_h))
         b_enc.append(part.per_latent(to_h))
         decoder.append(part.weighted(below, part.values))
-    whole = [torch.cat(each[::-1]) for each in (encoder, b_enc, decoder)]
-    return Tensors(*whole, b_dec=below.sum(0) - whole[1] @ p.encoder)
+    to_encoder, to_b_enc, to_decoder = (torch.cat(each[::-1]) for each in (encoder, b_enc, decoder))
+    return Tensors(to_encoder, to_b_enc, to_decoder, below.sum(0) - to_b_enc @ p.encoder)

@@ -1,4 +1,4 @@
-"""Dead latents of a ReLU SAE begin anew where it is worst (Bricken et al. 2023, "Towards monosemanticity")."""
+"""Dead latents of a ReLU SAE begin anew where it is worst (Bricken et al. 2023)."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Now:
     def error(
         self, error: Float[Tensor, "n d"], target: Float[Tensor, "n d"]
     ) -> tuple[Float[Tensor, ""], Float[Tensor, "n d"], Float[Tensor, ""]]:
-        """Squared error over the target's squared deviations, its gradient by the error, and the deviations."""
+        """Squared error over the target's squared deviations, its gradient by the error, and these."""
         tiny = torch.finfo(target.dtype).tiny
         total = self.deviation(target, self.weights).clamp(min=tiny)
         if self.weights is None:

@@ -1,8 +1,8 @@
 """JumpReLU with straight-through gradients (Rajamanoharan et al. 2024, arXiv 2407.14435).
 
 A jump has no useful gradient, so a threshold learns from pre-activations within half a bandwidth of it, as
-if the jump were a ramp there (equations 11 and 12). Penalties: L0 as in that paper, or tanh with a penalty on the
-pre-activations of dead latents (Anthropic, January 2025 update).
+if the jump were a ramp there (equations 11 and 12). Penalties: L0 as in that paper, or tanh with a penalty on
+the pre-activations of dead latents (Anthropic, January 2025 update).
 """
 
 from __future__ import annotations

@@ -12,28 +12,39 @@ from saesteer.latents.examples import (
     summarise,
     top_contexts,
 )
+from saesteer.latents.hookpoints import matching
+from saesteer.latents.labels import ByColumn, ByLabel, Labeller
 from saesteer.latents.logit_effect import LogitEffect, TokenEffect, logit_effect
 from saesteer.latents.reading import Places
 from saesteer.latents.rows import LatentRows
 from saesteer.latents.source import ActivationSource
 from saesteer.latents.store import ActivationStore, StoredShard, store_activations
+from saesteer.latents.stored import StoredStream
+from saesteer.latents.stream import ActivationBatch, ActivationStream
 
 __all__ = [
+    "ActivationBatch",
     "ActivationSource",
     "ActivationStore",
+    "ActivationStream",
+    "ByColumn",
+    "ByLabel",
     "Context",
     "Histogram",
+    "Labeller",
     "LatentRows",
     "LatentSummary",
     "LogitEffect",
     "Places",
     "StoredShard",
+    "StoredStream",
     "TokenEffect",
     "capture",
     "capture_stream",
     "histogram",
     "hookpoint_of",
     "logit_effect",
+    "matching",
     "store_activations",
     "summarise",
     "top_contexts",

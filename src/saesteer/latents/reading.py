@@ -72,6 +72,30 @@ class Block:
 
 
 @dataclass(frozen=True, eq=False)
+class Microbatch:
+    """Rows that go through the model together, and where their tokens come from; not yet computed."""
+
+    reader: Reader
+    tokens: Tokens
+    places: Places
+    order: Int[np.ndarray, " n"]
+    """As in Block."""
+
+    def read(self) -> dict[str, Float[Tensor, "n d"]]:
+        """The activations, padding left out; computed anew at each call."""
+        at = self.reader.at
+        with torch.no_grad():
+            read = self.reader.lm.record(self.tokens, at=list(at))
+            activations = {each: read[each][self.tokens.mask.to(read[each].device)] for each in at}
+        for each, x in activations.items():
+            if not bool(x.isfinite().all()):
+                raise SaesteerError(
+                    f"the activations at {each} hold NaN or infinity; load the model in float32"
+                )
+        return activations
+
+
+@dataclass(frozen=True, eq=False)
 class Reader:
     """How texts go through a model."""
 
@@ -106,27 +130,24 @@ class Reader:
 
     def blocks(self, group: Sequence[Row]) -> Iterator[Block]:
         """Activations of rows that go through the model in microbatches of like length."""
+        for each in self.microbatches(group):
+            yield Block(each.read(), each.places, each.order)
+
+    def microbatches(self, group: Sequence[Row]) -> Iterator[Microbatch]:
+        """The same before it is computed."""
         by_length = sorted(range(len(group)), key=lambda i: len(group[i]))
         for some in _batched(by_length, [len(row) for row in group], self.batch_tokens):
-            yield self._block([group[i] for i in some], np.array(some))
+            yield self._microbatch([group[i] for i in some], np.array(some))
 
-    def _block(self, rows: Sequence[Row], number: Int[np.ndarray, " rows"]) -> Block:
+    def _microbatch(self, rows: Sequence[Row], number: Int[np.ndarray, " rows"]) -> Microbatch:
         packed = stack(rows, pad=self.lm.tokenizer.pad_token_id or 0)
-        mask = torch.from_numpy(packed.mask)
-        with torch.no_grad():
-            read = self.lm.record(Tokens(torch.from_numpy(packed.ids), mask), at=list(self.at))
-            activations = {at: read[at][mask.to(read[at].device)] for at in self.at}
-        for at, x in activations.items():
-            if not bool(x.isfinite().all()):
-                raise SaesteerError(
-                    f"the activations at {at} hold NaN or infinity; load the model in float32"
-                )
         ids = packed.ids[packed.mask]
         position = packed.position[packed.mask]
         special = np.isin(ids, np.fromiter(self.special, np.int64))
         places = Places(ids, packed.document[packed.mask], position, special)
         order = (number[:, None] * self.context + np.arange(packed.ids.shape[1]))[packed.mask]
-        return Block(activations, places, order)
+        tokens = Tokens(torch.from_numpy(packed.ids), torch.from_numpy(packed.mask))
+        return Microbatch(self, tokens, places, order)
 
     def _tokenize(self, texts: list[str]) -> list[list[int]]:
         """Without BOS, also where a text spells it out."""

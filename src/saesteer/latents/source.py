@@ -1,21 +1,20 @@
-"""ActivationSource: a stream of documents as shuffled batches of activations. Knows no SAE."""
+"""ActivationSource: a stream of documents as shuffled batches of one hookpoint's activations. Knows no SAE.
+
+Several hookpoints, labels, resuming: stream.py.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from saesteer.errors import InputError, SaesteerError
-from saesteer.latents.reading import SKIPPABLE, Block, Reader, grouped
-from saesteer.latents.shuffle import shuffled
+from saesteer.latents.reading import SKIPPABLE
+from saesteer.latents.stream import ActivationStream
 from saesteer.model import LanguageModel
 from saesteer.text import Document
-
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,8 +39,7 @@ class ActivationSource:
     """Tokens of a microbatch of the model."""
 
     def __post_init__(self) -> None:
-        check_dtype(self.dtype)
-        Reader.of(self.lm, self.at, self.context, self.forward_tokens)
+        self._stream()
 
     @property
     def width(self) -> int:
@@ -49,33 +47,23 @@ class ActivationSource:
         return self.lm.width(self.lm.hookpoint(self.at))
 
     def __iter__(self) -> Iterator[Float[Tensor, "batch_tokens d"]]:
-        return shuffled(self._blocks(), self.batch_tokens, self.buffer_tokens, self.seed)
+        return self.after(0)
 
-    def _blocks(self) -> Iterator[Float[Tensor, "n d"]]:
-        reader = Reader.of(self.lm, self.at, self.context, self.forward_tokens)
-        size = min(self.buffer_tokens, 8 * self.forward_tokens)  # rows of like length are found among so many
-        for group in grouped(reader.rows(self.documents), size, whole_documents=False):
-            for block in reader.blocks(group):
-                yield kept(block, reader.at[0], self.skip, self.dtype)
+    def after(self, done: int) -> Iterator[Float[Tensor, "batch_tokens d"]]:
+        """The batches that follow the first `done`, which are not made again."""
+        stream = self._stream()
+        return (batch.activations[stream.hookpoints[0]] for batch in stream.after(done))
 
-
-def kept(block: Block, at: str, skip: Collection[str], dtype: str) -> Float[Tensor, "n d"]:
-    """The activations of the tokens that are not skipped, in `dtype`."""
-    x = block.activations[at]
-    keep = torch.from_numpy(block.places.without(skip)).to(x.device)
-    return as_dtype(x[keep], dtype, at)
-
-
-def as_dtype(x: Float[Tensor, "n d"], dtype: str, at: str) -> Float[Tensor, "n d"]:
-    """x in `dtype`; an error where it does not hold the numbers."""
-    found = x.to(DTYPES[dtype])
-    if dtype == "float16" and not bool(found.isfinite().all()):
-        raise SaesteerError(
-            f"activations at {at} reach {float(x.abs().max()):.3g}, beyond float16; use bfloat16"
+    def _stream(self) -> ActivationStream:
+        return ActivationStream(
+            self.lm,
+            self.documents,
+            [self.lm.hookpoint(self.at)],
+            self.batch_tokens,
+            self.buffer_tokens,
+            self.seed,
+            self.skip,
+            self.dtype,
+            self.context,
+            self.forward_tokens,
         )
-    return found
-
-
-def check_dtype(dtype: str) -> None:
-    if dtype not in DTYPES:
-        raise InputError(f"dtype is one of {', '.join(DTYPES)}, got {dtype!r}")

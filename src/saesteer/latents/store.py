@@ -1,4 +1,4 @@
-"""Activations on disk: sharded safetensors with tokens and document ids, made resumably, read shard by shard.
+"""Activations on disk: sharded safetensors with tokens, document ids and labels, made resumably.
 
 Knows files and the model's door; no SAE. A shard is a fixed run of rows with microbatches of its own, so a
 store that was killed and resumed is the same, bit by bit, as one that was not.
@@ -18,13 +18,14 @@ import numpy as np
 import safetensors.torch
 import torch
 from jaxtyping import Float
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from saesteer.errors import CorruptFile, InputError
+from saesteer.latents.labels import Labeller, Labels
 from saesteer.latents.reading import SKIPPABLE, Places, Reader, grouped
 from saesteer.latents.shuffle import shuffled
-from saesteer.latents.source import as_dtype, check_dtype
+from saesteer.latents.stream import as_dtype, check_dtype
 from saesteer.model import LanguageModel
 from saesteer.runs import (
     Journal,
@@ -43,6 +44,7 @@ from saesteer.text import Document, Row, read_texts
 INDEX, JOURNAL, DOCUMENTS = "index.json", "journal.jsonl", "documents.parquet"
 _PLACES = ("ids", "document", "position", "special")
 _PREFIX = "at/"  # of the activations' names in a shard
+_LABELS = "labels"
 
 
 def store_activations(
@@ -55,12 +57,14 @@ def store_activations(
     context: int | None = None,
     batch_tokens: int = 4096,
     shard_tokens: int = 65_536,
+    labeller: Labeller | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> ActivationStore:
     """A finished store in a folder of its own below `root`; reused if it is there, resumed if it was begun.
 
-    `documents`: a source of `read_texts`, or something that can be iterated again and again. `progress` is
-    called with the tokens of each shard, those of an earlier attempt included.
+    `documents`: a source of `read_texts`, or something that can be iterated again and again. `labeller`:
+    labels to be kept beside every token. `progress` is called with the tokens of each shard, those of an
+    earlier attempt included.
     """
     check_dtype(dtype)
     if shard_tokens < 1:
@@ -70,8 +74,8 @@ def store_activations(
     folder = run_stage(
         root,
         "activations",
-        lambda partial: _work(partial, reader, again, dtype, shard_tokens, progress),
-        inputs={"model": lm.fingerprint(), "documents": _digest(again())},
+        lambda partial: _work(partial, reader, again, dtype, shard_tokens, labeller, progress),
+        inputs={"model": lm.fingerprint(), "documents": _digest(again()), **_labels_digest(again, labeller)},
         config={
             "arithmetic": lm.arithmetic,
             "at": reader.at,
@@ -91,6 +95,8 @@ class StoredShard:
 
     activations: dict[str, Float[Tensor, "n d"]]
     places: Places
+    labels: Float[Tensor, "n concepts"] | None = None
+    """From 0 to 1, NaN where unknown; None where the store was made without."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +150,15 @@ class ActivationStore:
             raise CorruptFile(f"{path} was changed since it was written; delete the folder to make it anew")
         return _loaded(data, path)
 
+    def places(self, shard: int) -> Places:
+        """Where the tokens of one shard come from, without reading its activations and checking its hash."""
+        path = contained(self.folder, self.shards[shard])
+        try:
+            with safe_open(path, framework="pt", device="cpu") as file:
+                return Places(*(file.get_tensor(name).numpy() for name in _PLACES))
+        except (SafetensorError, OSError) as error:
+            raise _no_shard(path, error) from error
+
     def __len__(self) -> int:
         return len(self.shards)
 
@@ -174,17 +189,20 @@ def _work(
     documents: Callable[[], Iterable[Document | str]],
     dtype: str,
     shard_tokens: int,
+    labeller: Labeller | None,
     progress: Callable[[int], None] | None,
 ) -> None:
     """Write the shards that are not there yet, then the index."""
     done = _finished(folder)
     journal = Journal(folder / JOURNAL)
-    rows = islice(reader.rows(documents()), done[-1]["next_row"] if done else 0, None)
+    labels = Labels(labeller) if labeller is not None else None
+    noted = documents() if labels is None else labels.noting(documents())
+    rows = islice(reader.rows(noted), done[-1]["next_row"] if done else 0, None)
     for shard in done:
         _tell(progress, shard["tokens"])
     for group in grouped(rows, shard_tokens, whole_documents=False):
         name = f"shard-{len(done):05d}.safetensors"
-        data = safetensors.torch.save(_tensors(reader, group, dtype))
+        data = safetensors.torch.save(_tensors(reader, group, dtype, labels))
         write_bytes(folder / name, data)
         tokens = sum(map(len, group))
         next_row = len(group) + (done[-1]["next_row"] if done else 0)
@@ -218,7 +236,7 @@ def _finished(folder: Path) -> list[dict[str, Any]]:
     return done
 
 
-def _tensors(reader: Reader, group: Sequence[Row], dtype: str) -> dict[str, Tensor]:
+def _tensors(reader: Reader, group: Sequence[Row], dtype: str, labels: Labels | None) -> dict[str, Tensor]:
     blocks = list(reader.blocks(group))
     order = np.argsort(np.concatenate([block.order for block in blocks]), kind="stable")
     places = Places.join([block.places for block in blocks]).take(order)
@@ -226,6 +244,9 @@ def _tensors(reader: Reader, group: Sequence[Row], dtype: str) -> dict[str, Tens
     for at in reader.at:
         x = torch.cat([as_dtype(block.activations.pop(at), dtype, at).cpu() for block in blocks])
         found[_PREFIX + at] = x[torch.from_numpy(order)].contiguous()
+    if labels is not None:
+        found[_LABELS] = torch.from_numpy(labels.of(places))
+        labels.forget_before(group[-1].document[0])
     return found
 
 
@@ -234,8 +255,13 @@ def _loaded(data: bytes, path: Path) -> StoredShard:
         tensors = safetensors.torch.load(data)
         places = Places(*(tensors.pop(name).numpy() for name in _PLACES))
     except (SafetensorError, KeyError, ValueError) as error:
-        raise CorruptFile(f"{path} is no shard of activations ({error}); make the store anew") from error
-    return StoredShard({name.removeprefix(_PREFIX): each for name, each in tensors.items()}, places)
+        raise _no_shard(path, error) from error
+    labels = tensors.pop(_LABELS, None)
+    return StoredShard({name.removeprefix(_PREFIX): each for name, each in tensors.items()}, places, labels)
+
+
+def _no_shard(path: Path, error: Exception) -> CorruptFile:
+    return CorruptFile(f"{path} is no shard of activations ({error}); make the store anew")
 
 
 def _repeatable(documents: str | Path | Iterable[Document | str]) -> Callable[[], Iterable[Document | str]]:
@@ -254,6 +280,18 @@ def _digest(documents: Iterable[Document | str]) -> str:
         record = [each.text, each.id, each.label] if isinstance(each, Document) else [each]
         sha.update(json.dumps(record).encode() + b"\n")
     return sha.hexdigest()
+
+
+def _labels_digest(
+    documents: Callable[[], Iterable[Document | str]], labeller: Labeller | None
+) -> dict[str, str]:
+    """What the labels of a store say, as an input of its own; nothing where it has none."""
+    if labeller is None:
+        return {}
+    sha, labels = sha256(), Labels(labeller)
+    for number, _ in enumerate(labels.noting(documents())):
+        sha.update(labels.known.pop(number).tobytes() + b"\n")
+    return {"labels": sha.hexdigest()}
 
 
 def _write_documents(path: Path, documents: Iterable[Document | str]) -> int:

@@ -4,8 +4,11 @@ from saesteer.training.condition import Condition
 from saesteer.training.config import TrainConfig
 from saesteer.training.evaluate import SAEQuality, evaluate_sae, fvu
 from saesteer.training.forms import FORMS, BatchTopK, Form, Gated, JumpReLU, Matryoshka, ReLU, TopK
+from saesteer.training.group import Member, train_saes
 from saesteer.training.loss_recovered import LossRecovered, loss_recovered
 from saesteer.training.metrics import TrainMetrics
+from saesteer.training.plan import TrainPlan
+from saesteer.training.run import run_plan
 from saesteer.training.trainer import Trainer, TrainResult, train_sae
 
 __all__ = [
@@ -17,15 +20,19 @@ __all__ = [
     "JumpReLU",
     "LossRecovered",
     "Matryoshka",
+    "Member",
     "ReLU",
     "SAEQuality",
     "TopK",
     "TrainConfig",
     "TrainMetrics",
+    "TrainPlan",
     "TrainResult",
     "Trainer",
     "evaluate_sae",
     "fvu",
     "loss_recovered",
+    "run_plan",
     "train_sae",
+    "train_saes",
 ]

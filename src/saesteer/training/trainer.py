@@ -150,12 +150,11 @@ class Trainer:
         return self.silent >= self.config.dead_after_tokens
 
     def _start(self, x: Float[Tensor, "n d_in"]) -> None:
-        tensors, factor = initial_tensors(x, self.config.d_sae, self.config.centre, self.config.seed)
+        first = self.workers.whole(x)
+        tensors, factor = initial_tensors(first, self.config.d_sae, self.config.centre, self.config.seed)
         if self.config.normalize_activations != "none":
             tensors, factor = Tensors(**tensors.named() | {"b_dec": tensors.b_dec / factor}), 1.0
-        scale = torch.tensor(factor, dtype=torch.float64, device=x.device)
-        self.workers.agree([scale, *tensors.named().values()])
-        self._begin(self.form.start(tensors), float(scale))
+        self._begin(self.form.start(tensors), factor)
 
     def _together(self, result: Step, condition: Tensor) -> list[float]:
         """Sum gradients and figures over all processes, in place; fvu, aux, l0, loss, condition."""

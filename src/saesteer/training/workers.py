@@ -1,6 +1,6 @@
 """Processes that share every batch (data-parallel), through torch's own launcher; one alone by default.
 
-    torchrun --nproc-per-node 2 -m saesteer.cli.main train ...
+    torchrun --nproc-per-node 2 --no-python saesteer train ...
 
 Each reads documents of its own and computes gradients of its own tokens; sums over all of them make the same
 step everywhere. Losses are divided by sums over all tokens, so the step is that of one process
@@ -48,6 +48,14 @@ class Workers:
         dist.all_reduce(counts, op=dist.ReduceOp.MAX)
         return counts.bool()
 
+    def whole(self, x: Float[Tensor, "n d"]) -> Float[Tensor, "m d"]:
+        """The rows of all processes, one after the other."""
+        if self.size == 1:
+            return x
+        parts = [torch.empty_like(x) for _ in range(self.size)]
+        dist.all_gather(parts, x.contiguous())
+        return torch.cat(parts)
+
     def agree(self, tensors: Iterable[Tensor]) -> None:
         """Replace each by that of the first process."""
         if self.size > 1:
@@ -69,6 +77,11 @@ class Workers:
 
 
 ALONE = Workers()
+
+
+def rank() -> int:
+    """Which of the launched processes this is; 0 for one alone."""
+    return int(os.environ.get("RANK", "0"))
 
 
 @contextmanager

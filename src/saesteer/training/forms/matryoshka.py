@@ -94,5 +94,10 @@ def _gradients(
         encoder.append(part.weighted(centred, to_h))
         b_enc.append(part.per_latent(to_h))
         decoder.append(part.weighted(below, part.values))
-    to_encoder, to_b_enc, to_decoder = (torch.cat(each[::-1]) for each in (encoder, b_enc, decoder))
-    return Tensors(to_encoder, to_b_enc, to_decoder, below.sum(0) - to_b_enc @ p.encoder)
+    to_bias = torch.cat(b_enc[::-1])
+    return Tensors(
+        encoder=torch.cat(encoder[::-1]),
+        b_enc=to_bias,
+        decoder=torch.cat(decoder[::-1]),
+        b_dec=below.sum(0) - to_bias @ p.encoder,
+    )

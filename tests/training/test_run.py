@@ -1,0 +1,106 @@
+"""A plan carried out on a tiny model: texts or a store, labels, half precision, memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from saesteer.errors import InputError
+from saesteer.latents import store_activations
+from saesteer.model import load_model
+from saesteer.saes import load_sae
+from saesteer.training import TrainPlan, run_plan
+from tests.latents.tiny import save_model, sentences
+
+SAES = [
+    {"architecture": ["topk", "batchtopk"], "d_sae": 48, "k": 4, "checkpoint_tokens": 640},
+    {"architecture": "standard", "d_sae": 64, "at": "layers.1"},
+]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    root = tmp_path_factory.mktemp("run")
+    save_model(root / "lm")
+    rows = [{"text": text, "label": str(i % 2)} for i, text in enumerate(sentences(80))]
+    (root / "texts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return root
+
+
+def plan(place: Path, out: Path, **more) -> TrainPlan:
+    given = {"model": str(place / "lm"), "texts": str(place / "texts.jsonl"), "out": str(out)}
+    given |= {"tokens": 3200, "batch_tokens": 64, "buffer_tokens": 256, "saes": SAES}
+    return TrainPlan.from_dict({key: value for key, value in (given | more).items() if value is not None})
+
+
+def test_texts_and_patterns(place, tmp_path):
+    results = run_plan(plan(place, tmp_path))
+    names = [f"layers.{i}/{each}-48-k4" for each in ("topk", "batchtopk") for i in range(2)]
+    assert list(results) == [*names, "layers.1/standard-64"]
+    for name, each in results.items():
+        sae = load_sae(tmp_path / name)
+        assert sae.fingerprint() == each.sae.fingerprint()
+        assert sae.cfg.metadata["model_fingerprint"] == load_model(str(place / "lm")).fingerprint()
+        assert len((tmp_path / name / "metrics.jsonl").read_text().splitlines()) == len(each.metrics) > 1
+        assert load_sae(tmp_path / name / "best").cfg.hook_name == sae.cfg.hook_name == name.split("/")[0]
+    again = run_plan(plan(place, tmp_path))
+    assert {n: r.sae.fingerprint() for n, r in again.items()} == {
+        n: r.sae.fingerprint() for n, r in results.items()
+    }
+
+
+def test_a_half_precise_model_and_a_store(place, tmp_path):
+    half = run_plan(plan(place, tmp_path / "half", dtype="bfloat16"))
+    assert all(each.sae.W_enc.dtype == torch.float32 for each in half.values())
+    lm = load_model(str(place / "lm"))
+    store = store_activations(tmp_path, lm, sentences(80), ["layers.0", "layers.1"], shard_tokens=100)
+    stored = run_plan(plan(place, tmp_path / "stored", texts=None, store=str(store.folder)))
+    assert list(stored) == list(half)
+    assert stored["layers.1/standard-64"].sae.cfg.metadata["activations"] == store.folder.name
+
+
+def test_labels_of_texts(place, tmp_path):
+    condition = {"concepts": ["odd"], "weight": 1}
+    results = run_plan(plan(place, tmp_path, condition=condition, saes=SAES[:1], at=["layers.1"]))
+    assert all(0.1 < each.metrics[-1].condition < 2 for each in results.values())
+
+
+def test_nothing_to_train_on(place, tmp_path):
+    with pytest.raises(InputError, match="nothing to train on; give texts or a store"):
+        run_plan(plan(place, tmp_path, texts=None))
+    assert not list(tmp_path.iterdir())
+
+
+MEASURED = """
+import sys, torch
+torch.set_num_threads(1)
+from saesteer.training import TrainPlan, run_plan
+plan = TrainPlan.from_dict(eval(sys.argv[1]))
+run_plan(plan)
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_memory_does_not_grow_with_the_tokens(place, tmp_path):
+    """32 times the tokens, at most 8 MB more: a twentieth of what their activations would take."""
+
+    def peak(tokens: int) -> int:
+        given = {"model": str(place / "lm"), "texts": str(place / "texts.jsonl"), "tokens": tokens}
+        given |= {"out": str(tmp_path / str(tokens)), "batch_tokens": 512, "buffer_tokens": 4096}
+        given |= {"saes": [SAES[0] | {"checkpoint_tokens": 10_000}], "at": ["layers.1"]}
+        env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+        line = [sys.executable, "-c", MEASURED, repr(given)]
+        done = subprocess.run(line, capture_output=True, text=True, env=env, check=True)
+        return int(done.stdout)
+
+    few, many = 40_000, 1_280_000
+    activations = (many - few) * 32 * 4 / 1024
+    assert peak(many) - peak(few) < activations / 20

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 BUSY = 0.25  # cores that other processes may use before a round counts as noisy
@@ -40,8 +41,13 @@ def work(train: Callable, batches: Iterator, rounds: int, steps: int, finish: Ca
     out.write(json.dumps(finish(reconstruct)) + "\n")
 
 
-def compare(script: str, names: list[str], arguments: list[str], rounds: int, threads: int) -> dict:
-    """Run all columns; name -> rounds (without the first one, to warm up) and what `finish` gave."""
+def compare(
+    script: str, names: list[str], arguments: list[str], rounds: int, threads: int, patience: float
+) -> dict:
+    """Run all columns; name -> rounds (without the first one, to warm up) and what `finish` gave.
+
+    `patience`: seconds that a round waits, at most, until other processes leave the machine alone.
+    """
     log = Path(script).with_suffix(".log")
     environment = os.environ | {
         "OMP_NUM_THREADS": str(threads),
@@ -49,12 +55,13 @@ def compare(script: str, names: list[str], arguments: list[str], rounds: int, th
         "WANDB_MODE": "disabled",
     }
     processes, found = {}, {}
-    with log.open("w") as errors:
+    with log.open("w") as errors, ExitStack() as at_exit:
         for name in names:
             line = [sys.executable, script, "--worker", name, *arguments]
             process = subprocess.Popen(
                 line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
             )
+            at_exit.callback(process.kill)
             if process.stdout.readline():
                 processes[name], found[name] = process, {"rounds": []}
             else:
@@ -63,6 +70,7 @@ def compare(script: str, names: list[str], arguments: list[str], rounds: int, th
             turn = list(processes)
             for name in turn[number % len(turn) :] + turn[: number % len(turn)]:
                 process = processes[name]
+                _wait_for_idle(patience)
                 process.stdin.write("go\n")
                 process.stdin.flush()
                 record = json.loads(process.stdout.readline() or "null")
@@ -70,6 +78,12 @@ def compare(script: str, names: list[str], arguments: list[str], rounds: int, th
                     raise SystemExit(f"{name} broke off; see {log.name}")
                 if number:
                     found[name]["rounds"].append(record)
+                seconds, others = record["seconds"], record["others"]
+                print(
+                    f"round {number} {name}: {seconds:.2f} s, others {others:.2f}",
+                    file=sys.stderr,
+                    flush=True,
+                )
         for name, process in processes.items():
             found[name] |= json.loads(process.stdout.readline())
             process.wait()
@@ -93,6 +107,15 @@ def table(found: dict, reference: str, units: float) -> str:
         cells += [f"{each[key]:.4f}" for key in more] + [f"{noisy} of {len(seconds)}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _wait_for_idle(patience: float) -> None:
+    end = time.monotonic() + patience
+    while time.monotonic() < end:
+        before = _machine_cpu()
+        time.sleep(0.5)
+        if (_machine_cpu() - before) / 0.5 < BUSY:
+            return
 
 
 def _own_cpu() -> float:

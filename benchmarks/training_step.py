@@ -212,6 +212,7 @@ def main() -> None:
     parser.add_argument("--aux", type=float, default=1 / 32, help="weight of AuxK")
     parser.add_argument("--columns", default=",".join(COLUMNS))
     parser.add_argument("--reference", default="dense")
+    parser.add_argument("--patience", type=float, default=60, help="seconds to wait for an idle machine")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     a = parser.parse_args()
@@ -231,7 +232,7 @@ def main() -> None:
             names.append(name)
     arguments = [part for name in numbers for part in (f"--{name}", str(getattr(a, name.replace("-", "_"))))]
     arguments += ["--lr", str(a.lr), "--aux", str(a.aux)]
-    found = compare(__file__, names, arguments, a.rounds, a.threads)
+    found = compare(__file__, names, arguments, a.rounds, a.threads, a.patience)
     reference = a.reference if a.reference in found else names[0]
     print(
         f"\nd_in {a.width}, d_sae {a.latents}, k {a.k}, batch {a.batch}, {a.threads} threads, "

@@ -52,7 +52,7 @@ def train_one(lm_folder: Path, work: Path, at: str) -> None:
     if not (folder / "cfg.json").exists():
         source = ActivationSource(lm, story_texts(TRAIN_SEED), at, batch_tokens=BATCH, seed=0)
         result = train_sae(
-            source,
+            source.after,  # taken up after a kill without computing again what came before
             CONFIGS[at],
             checkpoint=work / f"{at}.ckpt",
             on_metrics=lambda m: print(

@@ -3,9 +3,10 @@
     python benchmarks/training_step.py
 
 Columns: saesteer; dense, a plain autograd step with torch's Adam; sae_lens and sparsify, where installed
-(pip install sae-lens eai-sparsify). All see the same batches, with one learning rate that falls to 0, and
-call a latent dead after the same number of tokens. FVU: on tokens that none has seen. Quote the ratio: the
-median over rounds of the time of a round over that of the reference in the same round.
+(pip install sae-lens eai-sparsify); floor, which learns nothing: the encoder's product, the k largest and a
+fused Adam step, without which no step of a TopK SAE can be. All see the same batches, with one learning rate
+that falls to 0, and call a latent dead after the same number of tokens. FVU: on tokens that none has seen.
+Quote the ratio: the median over rounds of the time of a round over that of the reference in the same round.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import importlib.util
 import json
 import math
+import statistics
 import tempfile
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -21,11 +23,17 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import torch
-from interleaved import compare, table, work
+from interleaved import BUSY, compare, table, work
 from torch import Tensor
 
 Reconstruct = Callable[[Tensor], Tensor]
-NEEDS = {"saesteer": "saesteer", "dense": "torch", "sae_lens": "sae_lens", "sparsify": "sparsify"}
+NEEDS = {
+    "saesteer": "saesteer",
+    "dense": "torch",
+    "sae_lens": "sae_lens",
+    "sparsify": "sparsify",
+    "floor": "torch",
+}
 
 
 def activations(a: argparse.Namespace) -> tuple[list[Tensor], Tensor]:
@@ -189,7 +197,23 @@ def sparsify(a: argparse.Namespace, batches: Iterator[Tensor]) -> tuple[Reconstr
     return lambda x: sae(x).sae_out, float((silent > a.dead_after).float().mean())
 
 
-COLUMNS = {"saesteer": saesteer, "dense": dense, "sae_lens": sae_lens, "sparsify": sparsify}
+def floor(a: argparse.Namespace, batches: Iterator[Tensor]) -> tuple[Reconstruct, float]:
+    from saesteer.saes.topk import largest
+
+    shapes = ((a.latents, a.width), (a.latents,), (a.latents, a.width), (a.width,))
+    tensors = [torch.randn(shape) for shape in shapes]
+    for each in tensors:
+        each.grad = torch.randn_like(each)
+    optimizer = torch.optim.Adam(tensors, lr=a.lr, fused=True)
+    encoder, b_enc = tensors[:2]
+    with torch.no_grad():
+        for x in batches:
+            largest(torch.addmm(b_enc, x, encoder.T), a.k)
+            optimizer.step()
+    return torch.zeros_like, float("nan")
+
+
+COLUMNS = {"saesteer": saesteer, "dense": dense, "sae_lens": sae_lens, "sparsify": sparsify, "floor": floor}
 
 
 def finish(result: tuple[Reconstruct, float], held_out: Tensor) -> dict[str, float]:
@@ -198,6 +222,23 @@ def finish(result: tuple[Reconstruct, float], held_out: Tensor) -> dict[str, flo
         error = reconstruct(held_out) - held_out
     fvu = error.square().sum() / (held_out - held_out.mean(0)).square().sum()
     return {"FVU": float(fvu), "dead": dead}
+
+
+def summary(found: dict, reference: str) -> dict:
+    """Per column: seconds of a round, their ratio to the reference's of the same round, what was learnt."""
+    base = found[reference]["rounds"]
+    return {
+        name: {
+            "time": statistics.median(
+                one["seconds"] / two["seconds"] for one, two in zip(each["rounds"], base, strict=True)
+            ),
+            "seconds": statistics.median(one["seconds"] for one in each["rounds"]),
+            "noisy": sum(one["others"] > BUSY for one in each["rounds"]),
+            "rounds": len(base),
+            **{key: value for key, value in each.items() if key != "rounds"},
+        }
+        for name, each in found.items()
+    }
 
 
 def main() -> None:
@@ -245,7 +286,8 @@ def main() -> None:
         middle = ratios[math.floor(len(ratios) / 2)]
         print(f"\nsaesteer is {middle:.2f} times as fast as sparsify ({ratios[0]:.2f} to {ratios[-1]:.2f})")
     if a.json:
-        a.json.write_text(json.dumps(found, indent=1))
+        config = {name: getattr(a, name.replace("-", "_")) for name in (*numbers, "lr", "aux")}
+        a.json.write_text(json.dumps({"config": config, "columns": summary(found, reference)}, indent=1))
 
 
 if __name__ == "__main__":

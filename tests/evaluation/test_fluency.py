@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saesteer.errors import InputError
-from saesteer.evaluation import distinct_n, perplexity, surprise
+from saesteer.evaluation import distinct_n, first_divergence, perplexity, surprise
 
 
 def by_hand(lm, prompt, text):
@@ -70,3 +70,17 @@ def test_distinct_n_lies_in_its_range_and_falls_when_a_text_is_said_twice(texts,
     assert once is None or 0 < once <= 1
     if once is not None:
         assert distinct_n(texts * 2, n) == pytest.approx(once / 2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "place"),
+    [
+        ([1, 2, 3], [1, 2, 3], None),
+        ([1, 2, 3], [1, 5, 3], 1),
+        ([1, 2], [1, 2, 3], 2),
+        ([], [], None),
+        ([], [4], 0),
+    ],
+)
+def test_first_divergence(one, other, place):
+    assert first_divergence(one, other) == first_divergence(other, one) == place

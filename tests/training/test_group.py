@@ -236,6 +236,28 @@ def test_a_conditioned_latent_tells_its_concept():
         assert conditioned.metrics[-1].fvu < plain.metrics[-1].fvu + 0.05
 
 
+def test_members_take_their_own_columns_of_the_labels():
+    """As if each had been given its concept's labels alone; a column that is not there is named."""
+
+    class Both:
+        """The planted labels beside others."""
+
+        def after(self, done):
+            for batch in Planted().after(done):
+                other = 1 - batch.labels
+                yield ActivationBatch(batch.activations, torch.cat([other, batch.labels], 1))
+
+    config = replace(SMALL, condition=Condition(("seven",)))
+    alone = train_saes(Planted(), {"seven": Member("layers.0", config)})["seven"]
+    found = train_saes(
+        Both(), {"seven": Member("layers.0", config, (1,)), "others": Member("layers.0", config, (0,))}
+    )
+    assert found["seven"].sae.fingerprint() == alone.sae.fingerprint()
+    assert found["others"].sae.fingerprint() != alone.sae.fingerprint()
+    with pytest.raises(InputError, match="takes column 2 of 2"):
+        train_saes(Both(), {"seven": Member("layers.0", config, (2,))})
+
+
 def test_mistakes_are_named():
     with pytest.raises(InputError, match="there is no SAE to train"):
         train_saes(Planted(), {})

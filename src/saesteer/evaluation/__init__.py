@@ -31,6 +31,7 @@ __all__ = [
     "choose",
     "difference",
     "distinct_n",
+    "first_divergence",
     "evaluate",
     "figures",
     "join",

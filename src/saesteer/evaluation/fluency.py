@@ -89,6 +89,14 @@ def perplexity(
     return math.exp(min(sum(each.nats for each in found) / tokens, 700.0))
 
 
+def first_divergence(one: Sequence[int], other: Sequence[int]) -> int | None:
+    """First Divergence Token: the place (from 0) of the first token in which two greedy continuations of one
+    prompt differ, the end of the shorter one included; None where they are equal.
+    """
+    same = _shared(list(one), list(other))
+    return None if same == len(one) == len(other) else same
+
+
 def distinct_n(texts: Sequence[str], n: int) -> float | None:
     """Different n-grams of words over all n-grams, in [0, 1], texts taken together (Li et al. 2016).
 

@@ -4,6 +4,7 @@ A concept is turned into a spec by a method, never inside a spec.
 """
 
 from saesteer.steering.apply import compile_edits, steer
+from saesteer.steering.handle import FeatureHook, attach
 from saesteer.steering.intervention import Intervention
 from saesteer.steering.operations import OPERATIONS
 from saesteer.steering.references import ModelRef, SAERef, TensorRef
@@ -16,6 +17,7 @@ from saesteer.steering.where import When, Where
 
 __all__ = [
     "OPERATIONS",
+    "FeatureHook",
     "Intervention",
     "ModelRef",
     "Pair",
@@ -26,6 +28,7 @@ __all__ = [
     "TensorRef",
     "When",
     "Where",
+    "attach",
     "compile_edits",
     "content_activations",
     "latent_max",

@@ -19,6 +19,8 @@ from saesteer.model import LanguageModel, load_model
 from saesteer.runs import atomic, write_json
 from saesteer.saes import SAE, load_sae, recognise
 from saesteer.saes.loaders import scar
+from saesteer.steering.handle import EVERYWHERE, FeatureHook, attach
+from saesteer.steering.where import Where
 
 _SHARD: Final = "5GB"
 
@@ -29,6 +31,10 @@ class Scar:
 
     lm: LanguageModel
     sae: SAE
+
+    def attach(self, keep_error: bool = False, where: Where = EVERYWHERE) -> FeatureHook:
+        """The handle of the model card: set its mod_features and mod_scaling, then generate as always."""
+        return attach(self.lm, self.sae, keep_error=keep_error, where=where)
 
 
 def load_scar(

@@ -36,6 +36,8 @@ class Member:
     at: str
     """The hookpoint that it is trained at; one of those in the batches."""
     config: TrainConfig
+    labels: tuple[int, ...] | None = None
+    """Which columns of the batches' labels are those of its concepts; None: all, in their order."""
 
 
 def train_saes(
@@ -69,7 +71,7 @@ def train_saes(
         for name, trainer in waiting.items():
             if trainer.step > step:
                 continue
-            metrics = trainer.take(*_inputs(batch, members[name].at, name))
+            metrics = trainer.take(*_inputs(batch, members[name], name))
             if metrics is not None:
                 for log in logs:
                     log.write(name, metrics)
@@ -99,15 +101,22 @@ def _trainer(
     return trainer
 
 
-def _inputs(batch: ActivationBatch | None, at: str, name: str) -> tuple[Any, Any]:
+def _inputs(batch: ActivationBatch | None, member: Member, name: str) -> tuple[Any, Any]:
     """Activations and labels for one member."""
     if batch is None:
         return None, None
-    if at not in batch.activations:
+    if member.at not in batch.activations:
         raise InputError(
-            f"{name} is trained at {at}, but the batches hold {', '.join(batch.activations)}; mend one"
+            f"{name} is trained at {member.at}, but the batches hold {', '.join(batch.activations)}; mend one"
         )
-    return batch.activations[at], batch.labels
+    labels = batch.labels
+    if labels is not None and member.labels is not None:
+        if wrong := [each for each in member.labels if not 0 <= each < labels.shape[1]]:
+            raise InputError(
+                f"{name} takes column {wrong[0]} of {labels.shape[1]} columns of labels; mend it"
+            )
+        labels = labels[:, list(member.labels)]
+    return batch.activations[member.at], labels
 
 
 def _after(batches: Stream | Iterable[ActivationBatch], done: int) -> Iterator[ActivationBatch]:

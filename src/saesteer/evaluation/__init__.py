@@ -6,7 +6,7 @@ Knows models, specs and the judge protocol; no method, no particular judge, no r
 from saesteer.evaluation.arms import BARE, Arm, Plan
 from saesteer.evaluation.choice import Choice, Outcome, choose, report
 from saesteer.evaluation.figures import Figures, difference, figures
-from saesteer.evaluation.fluency import Surprise, distinct_n, perplexity, surprise
+from saesteer.evaluation.fluency import Surprise, distinct_n, first_divergence, perplexity, surprise
 from saesteer.evaluation.halves import split
 from saesteer.evaluation.result import Summary, SweepResult, join
 from saesteer.evaluation.rows import Row, Setting
@@ -31,9 +31,9 @@ __all__ = [
     "choose",
     "difference",
     "distinct_n",
-    "first_divergence",
     "evaluate",
     "figures",
+    "first_divergence",
     "join",
     "perplexity",
     "report",

@@ -213,6 +213,11 @@ def test_an_sae_of_another_place_is_refused_unless_asked_for(lm, sae):
         attach(lm, sae, at="layers.0.mlp")
     assert lm.hooks_installed() == 0
     attach(lm, sae, at="layers.0.mlp", force=True).remove()
+    other = tiny.sae("topk", hook_name=HOOK, metadata={"model_fingerprint": "f" * 64})
+    with pytest.raises(InputError, match="was trained on the model ffffffffffff"):
+        attach(lm, other)
+    own = tiny.sae("topk", hook_name=HOOK, metadata={"model_fingerprint": lm.fingerprint()})
+    attach(lm, own).remove()
     assert lm.hooks_installed() == 0
 
 

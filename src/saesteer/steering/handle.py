@@ -51,7 +51,7 @@ def attach(
     if force:
         check_fits(sae, lm.width(hookpoint))
     else:
-        check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, lm.fingerprint, lm.hookpoint)
+        check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, lm.fingerprint(), lm.hookpoint)
     if sae.W_dec.device != lm.device:
         raise InputError(f"the SAE is on {sae.W_dec.device} and the model on {lm.device}; move one")
     return FeatureHook(lm, sae, hookpoint, keep_error, where)

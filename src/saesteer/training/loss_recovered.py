@@ -137,8 +137,8 @@ class _Replaced:
             return x
         if self.read.x is None:
             raise InputError(
-                f"the model passes {self.hookpoint} before {self.read.hookpoint}, which the transcoder reads; "
-                "check its hook_name and hook_name_out"
+                f"the model passes {self.hookpoint} before {self.read.hookpoint}, which the transcoder "
+                "reads; check its hook_name and hook_name_out"
             )
         return self.read.x
 

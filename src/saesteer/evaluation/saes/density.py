@@ -1,4 +1,4 @@
-"""How often latents fire, and how decoder rows lie: histograms of an SAE without labels. Knows arrays only."""
+"""How often latents fire, and how decoder rows lie: histograms that need no labels. Knows arrays only."""
 
 from __future__ import annotations
 

@@ -89,7 +89,7 @@ class Cuts:
         return np.append(differs, True)[: len(self.values)]
 
     def f1(self, labels: Float[np.ndarray, " tokens"]) -> Float[np.ndarray, " d_sae"]:
-        """The best F1 of each latent over its thresholds; 0 for one that never fires where labels are known."""
+        """The best F1 of each latent over its thresholds; 0 for one that never fires."""
         found = np.zeros(len(self.start) - 1)
         if len(self.rows):
             fires = np.flatnonzero(np.diff(self.start))
@@ -98,12 +98,16 @@ class Cuts:
         return found
 
     def threshold(self, labels: Float[np.ndarray, " tokens"], latent: int) -> float | None:
-        """The threshold behind the best F1; None for a latent that never fires."""
+        """The threshold with the best F1, midway to the next smaller activation (0 where there is none).
+
+        None for a latent that never fires.
+        """
         part = slice(self.start[latent], self.start[latent + 1])
         if part.start == part.stop:
             return None
         curve = np.where(self._ends[part], self._curve(labels, part), 0.0)
-        return float(self.values[part][curve.argmax()])
+        place, values = int(curve.argmax()), np.append(self.values[part], 0.0)
+        return float(values[place] + values[place + 1]) / 2
 
     def _curve(self, labels: Float[np.ndarray, " tokens"], part: slice) -> Float[np.ndarray, " n"]:
         """F1 where the entries up to each one are a yes: 2 TP / (yes said + yes true)."""

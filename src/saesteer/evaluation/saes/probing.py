@@ -35,7 +35,7 @@ class ProbeScore:
     k: int | None
     """Latents it sees; None: the whole activation."""
     accuracy: float
-    """Mean of the shares of yes and of no that it tells rightly (balanced): 0.5 for one that knows nothing."""
+    """Balanced: mean of the shares of yes and of no that it tells rightly; 0.5 for who knows nothing."""
     f1: float
     """At the threshold with the best F1 on train."""
     auroc: float
@@ -80,7 +80,7 @@ def fit_probe(x: Float[np.ndarray, "n d"], truth: Bool[np.ndarray, " n"], seed: 
 def standardised_differences(
     latents: sparse.csc_array, labels: Float[np.ndarray, "tokens concepts"]
 ) -> Float[np.ndarray, "concepts d_sae"]:
-    """Mean where yes less mean where no, over the standard deviation of both together; 0 for a silent latent."""
+    """Mean where yes less mean where no, over the standard deviation of both; 0 for a silent latent."""
     known, truth = (~np.isnan(labels)).astype(np.float64), yes(labels).astype(np.float64)
     values = latents.astype(np.float64)
     of_yes, of_all, squares = truth.T @ values, known.T @ values, known.T @ values.multiply(values)
@@ -122,8 +122,9 @@ def _drawn(truth: Bool[np.ndarray, " n"], seed: int) -> Int[np.ndarray, " m"]:
 
 def _best_threshold(logits: Float[np.ndarray, " n"], truth: Bool[np.ndarray, " n"]) -> tuple[float, float]:
     """The threshold of logits with the best F1, and that F1."""
-    cuts = Cuts(sparse.csc_array((logits, np.arange(len(logits)), [0, len(logits)]), (len(logits), 1)))
-    labels = truth.astype(np.float64)
+    lowest = float(logits.min()) - 1.0  # thresholds are of activations above 0
+    entries = (logits - lowest, np.arange(len(logits)), [0, len(logits)])
+    cuts, labels = Cuts(sparse.csc_array(entries, (len(logits), 1))), truth.astype(np.float64)
     threshold = cuts.threshold(labels, 0)
     assert threshold is not None  # there are logits
-    return threshold, float(cuts.f1(labels)[0])
+    return threshold + lowest, float(cuts.f1(labels)[0])

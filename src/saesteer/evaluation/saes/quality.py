@@ -155,13 +155,13 @@ def _row(
 def _missing(tokens: LabelledTokens, concept: int) -> str:
     """What a concept lacks; empty where nothing."""
     labels = tokens.labels[:, concept]
-    for half, here in (("chosen", ~tokens.test), ("measured", tokens.test)):
+    for half, here in (("first", ~tokens.test), ("second", tokens.test)):
         for side, flags in (("with", yes(labels)), ("without", ~yes(labels) & ~np.isnan(labels))):
             count = int((here & flags).sum())
             documents = len(np.unique(tokens.document[here & flags]))
             if count < _FEWEST or documents < _DOCUMENTS:
                 return (
-                    f"{count} tokens of {documents} documents {side} it where latents are {half}; "
+                    f"{count} tokens {side} it, of {documents} documents, in the {half} half; "
                     f"{_FEWEST} of {_DOCUMENTS} are needed"
                 )
     return ""

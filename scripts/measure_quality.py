@@ -2,9 +2,9 @@
 
     python scripts/measure_quality.py [--tokens 60000] [--json docs/figures/quality.json] [--pages FOLDER]
 
-The control is an SAE as it stands before its first step of training: random unit decoder rows, the encoder the
-same, b_dec at the mean activation. What it reaches is what many random directions reach by chance and by the
-choice among them.
+The control is an SAE as it stands before its first step of training: random unit decoder rows, the encoder
+the same, b_dec at the mean activation. What it reaches is what many random directions reach by chance and by
+the choice among them.
 """
 
 import argparse

@@ -43,7 +43,7 @@ def quality(
     dtype: options.Dtype = "float32",
     json: options.Json = False,
 ) -> None:
-    """Measure an SAE: FVU, L0, loss recovered, and the concepts that its latents are.
+    """Measure an SAE: loss, dead latents, concepts, absorption.
 
     Latents are matched to concepts, and probed for them, on one half of the texts and measured on the other.
 

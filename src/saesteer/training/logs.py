@@ -117,7 +117,8 @@ def read_metrics(folder: Path) -> tuple[TrainMetrics, ...]:
 
 def _metrics(record: Any, path: Path) -> TrainMetrics:
     try:
-        return TrainMetrics(**{name: math.nan if each is None else each for name, each in record.items()})
+        found: dict[str, Any] = {name: math.nan if each is None else each for name, each in record.items()}
+        return TrainMetrics(**found)
     except (AttributeError, TypeError) as error:
         raise CorruptFile(f"{path} holds a line that is no record of training; remove the file") from error
 

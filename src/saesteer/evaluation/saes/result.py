@@ -166,15 +166,14 @@ def cells(row: ConceptRow) -> dict[str, str]:
 
 
 def _row(record: dict[str, Any]) -> ConceptRow:
-    found = record["match"]
-    matches = {name: None if found[name] is None else Match(**found[name]) for name in found}
+    found, assigned = record["match"], record["match"]["assigned"]
     lost = record["absorption"]
     lost = {name: tuple(each) if isinstance(each, list) else each for name, each in lost.items()}
     return ConceptRow(
         record["concept"],
         record["tokens"],
         record["positives"],
-        ConceptMatch(**matches),
+        ConceptMatch(Match(**found["best"]), Match(**found["ranked"]), assigned and Match(**assigned)),
         tuple(ProbeScore(**each) for each in record["probes"]),
         Absorption(**lost),
     )

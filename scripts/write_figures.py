@@ -178,7 +178,7 @@ def quality(found: dict) -> list[str]:
         f"On {tokens:,} tokens of held-out stories whose concepts are known token by token. Latents, "
         "thresholds and probes are chosen on one half of the stories; all figures of concepts are from the "
         "other. Untrained: an SAE of the same shape before its first step, which shows what the choice among "
-        "so many random directions gives. Absorption is after Chanin et al. 2024, sparse probing after Gurnee "
+        "so many random directions gives. Absorption: after Chanin et al. 2024; sparse probing: after Gurnee "
         "et al. 2023; the docstrings of `evaluation/saes/` say what differs. "
         "`saesteer quality world/layers.3 --out "
         "FOLDER` makes the page of one SAE.",

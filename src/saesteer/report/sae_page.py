@@ -109,7 +109,7 @@ def _figures(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         ("Dead", _share(s, "dead"), f"silent on these {s['tokens']:,} tokens"),
         ("Dense", _share(s, "dense"), "fire at more than a tenth of the tokens"),
         ("Loss recovered", _share(s, "recovered_over_zero"), "from zeros in the activation's place"),
-        ("", _share(s, "recovered_over_mean"), "from the mean in its place, the harder start"),
+        ("Loss recovered, mean", _share(s, "recovered_over_mean"), "from the mean in its place"),
     ]
     if s.get("concepts"):
         lines += [
@@ -120,9 +120,9 @@ def _figures(s: Mapping[str, Any]) -> list[tuple[str, str, str]]:
             ),
             ("F1", _said(s, "f1"), f"the same; always yes: {_said(s, 'chance_f1')}"),
             ("F1, one to one", _said(s, "assigned_f1"), "no latent stands for two concepts"),
-            ("Probe AUROC", _said(s, "sparse_1_auroc"), "of 1 latent"),
-            ("", _said(s, "sparse_16_auroc"), "of 16 latents"),
-            ("", _said(s, "dense_auroc"), "of the whole activation"),
+            ("Probe AUROC, 1", _said(s, "sparse_1_auroc"), "of 1 latent; means over concepts"),
+            ("Probe AUROC, 16", _said(s, "sparse_16_auroc"), "of 16 latents"),
+            ("Probe AUROC, whole", _said(s, "dense_auroc"), "of the whole activation"),
             ("Absorption", _share(s, "absorption"), "mean over concepts"),
         ]
     return lines

@@ -163,7 +163,7 @@ FIGURES = {  # of an SAE: how it stands in the summary -> how it stands on the p
     "of 16 latents": "sparse_16_auroc",
     "of the whole activation": "dense_auroc",
     "balanced accuracy of 16 latents": "sparse_16_accuracy",
-    "of the whole activation ": "dense_accuracy",
+    "balanced accuracy of the whole activation": "dense_accuracy",
     "absorption, mean": "absorption",
 }
 
@@ -179,7 +179,8 @@ def quality(found: dict) -> list[str]:
         "thresholds and probes are chosen on one half of the stories; all figures of concepts are from the "
         "other. Untrained: an SAE of the same shape before its first step, which shows what the choice among "
         "so many random directions gives. Absorption: after Chanin et al. 2024; sparse probing: after Gurnee "
-        "et al. 2023; the docstrings of `evaluation/saes/` say what differs. "
+        "et al. 2023; the docstrings of `evaluation/saes/` say what differs. A token has the concepts of its "
+        "whole sentence, so one latent misses many of its tokens; read absorption beside the untrained column. "
         "`saesteer quality world/layers.3 --out "
         "FOLDER` makes the page of one SAE.",
         "",

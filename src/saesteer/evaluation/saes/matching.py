@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.optimize import linear_sum_assignment
 
-from saesteer.evaluation.saes.labelled import Half
+from saesteer.evaluation.saes.labelled import Half, Progress
 from saesteer.statistics import auroc
 
 
@@ -50,13 +50,15 @@ def yes(labels: Float[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
     return np.nan_to_num(labels, nan=0.0) >= 0.5
 
 
-def match(train: Half, test: Half) -> tuple[ConceptMatch, ...]:
+def match(train: Half, test: Half, progress: Progress | None = None) -> tuple[ConceptMatch, ...]:
     """Per concept (column of the labels) its latents; each half has both sides of every concept."""
     cuts = Cuts(train.latents)
     scores = np.stack([cuts.f1(column) for column in train.labels.T])
     given = dict(zip(*linear_sum_assignment(scores, maximize=True), strict=True))
     found = []
     for concept, labels in enumerate(train.labels.T):
+        if progress is not None:
+            progress("matching latents", concept, train.labels.shape[1])
         known = ~np.isnan(labels)
         area = auroc(train.latents[known], yes(labels[known]))
         # among equals the first: fewer surprises than the last

@@ -120,9 +120,7 @@ def _concepts(
     if not kept:
         return (), left_out
     train, test = (_only(tokens.half(side), kept) for side in (False, True))
-    if progress is not None:
-        progress("matching latents", 0, len(kept))
-    matches = match(train, test)
+    matches = match(train, test, progress)
     differences = standardised_differences(train.latents, train.labels)
     decoder = sae.W_dec.float().cpu().numpy()
     rows = []

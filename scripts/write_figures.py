@@ -180,7 +180,7 @@ def quality(found: dict) -> list[str]:
         "other. Untrained: an SAE of the same shape before its first step, which shows what the choice among "
         "so many random directions gives. Absorption: after Chanin et al. 2024; sparse probing: after Gurnee "
         "et al. 2023; the docstrings of `evaluation/saes/` say what differs. A token has the concepts of its "
-        "whole sentence, so one latent misses many of its tokens; read absorption beside the untrained column. "
+        "whole sentence, so one latent misses many of its tokens; read absorption beside the untrained one. "
         "`saesteer quality world/layers.3 --out "
         "FOLDER` makes the page of one SAE.",
         "",

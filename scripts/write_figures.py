@@ -139,6 +139,92 @@ def sae(at: str, found: dict) -> list[str]:
     return lines + table([*heads, "best word (sentence)", "any own word (sentence)"], concepts)
 
 
+FIGURES = {  # of an SAE: how it stands in the summary -> how it stands on the page
+    "FVU": "fvu",
+    "L0": "l0",
+    "dead latents": "dead",
+    "dense latents (fire at more than a tenth of the tokens)": "dense",
+    "cross-entropy, plain, nats per token": "loss_plain",
+    "the same, spliced": "loss_spliced",
+    "loss recovered, from zeros": "recovered_over_zero",
+    "loss recovered, from the mean": "recovered_over_mean",
+    "concepts measured": "concepts",
+    "concepts with one latent of precision and recall >= 0.5": "detected_0.5",
+    "the same, >= 0.8": "detected_0.8",
+    "precision of the best latent, mean": "precision",
+    "recall": "recall",
+    "F1": "f1",
+    "F1 of saying yes always": "chance_f1",
+    "F1, latents and concepts one to one": "assigned_f1",
+    "AUROC of the best latent": "ranked_auroc",
+    "AUROC of a probe of 1 latent": "sparse_1_auroc",
+    "of 2 latents": "sparse_2_auroc",
+    "of 5 latents": "sparse_5_auroc",
+    "of 16 latents": "sparse_16_auroc",
+    "of the whole activation": "dense_auroc",
+    "balanced accuracy of 16 latents": "sparse_16_accuracy",
+    "balanced accuracy of the whole activation": "dense_accuracy",
+    "absorption, mean": "absorption",
+}
+
+
+def quality(found: dict) -> list[str]:
+    tokens = next(iter(found.values()))["trained"]["summary"]["tokens"]
+    lines = [
+        "## Quality of the SAEs",
+        "",
+        "`python scripts/measure_quality.py --json docs/figures/quality.json`",
+        "",
+        f"On {tokens:,} tokens of held-out stories whose concepts are known token by token. Latents, "
+        "thresholds and probes are chosen on one half of the stories; all figures of concepts are from the "
+        "other. Untrained: an SAE of the same shape before its first step, which shows what the choice among "
+        "so many random directions gives. Absorption: after Chanin et al. 2024; sparse probing: after Gurnee "
+        "et al. 2023; the docstrings of `evaluation/saes/` say what differs. A token has the concepts of its "
+        "whole sentence, so one latent misses many of its tokens; read absorption beside the untrained one. "
+        "`saesteer quality world/layers.3 --out "
+        "FOLDER` makes the page of one SAE.",
+        "",
+    ]
+    kinds = [(name, kind) for name in found for kind in found[name]]
+    lines += table(
+        ["what", *(f"{name.removeprefix('world/')}, {kind}" for name, kind in kinds)],
+        [
+            [what, *(found[name][kind]["summary"][key] for name, kind in kinds)]
+            for what, key in FIGURES.items()
+        ],
+    )
+    for name in found:
+        lines += [f"Every concept, {name}; in brackets untrained:", "", *_concepts(**found[name])]
+    return lines
+
+
+def _concepts(trained: dict, untrained: dict) -> list[str]:
+    control = {row["concept"]: row for row in untrained["concepts"]}
+    figures = (
+        "precision",
+        "recall",
+        "f1",
+        "auroc",
+        "sparse_1_auroc",
+        "sparse_16_auroc",
+        "dense_auroc",
+        "absorption",
+    )
+    heads = ["concept", "tokens with it", "latent", "precision", "recall", "F1", "AUROC"]
+    heads += ["probe of 1", "probe of 16", "whole activation", "absorbed"]
+    rows = []
+    for row in trained["concepts"]:
+        other = control.get(row["concept"], {})
+        cells = [f"{number(row[each], 2)} ({number(other.get(each), 2)})" for each in figures]
+        rows.append([row["concept"], row["positives"], row["latent"], *cells])
+    left = (
+        [f"Left out, with too few tokens: {', '.join(trained['left_out'])}.", ""]
+        if trained["left_out"]
+        else []
+    )
+    return table(heads, rows) + left
+
+
 def steering(found: dict) -> list[str]:
     lines = [
         "## Steering",
@@ -259,7 +345,8 @@ def page() -> str:
         "Made by the commands named, on two CPU cores; written by `python scripts/write_figures.py`.",
         "",
     ]
-    for name, section in (("world", world), ("steering", steering), ("speed", speed), ("times", times)):
+    sections = {"world": world, "quality": quality, "steering": steering, "speed": speed, "times": times}
+    for name, section in sections.items():
         found = load(name)
         if found:
             lines += section(found)

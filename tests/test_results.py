@@ -7,6 +7,16 @@ import pytest
 from saesteer.concepts import LatentScore, Ranking
 from saesteer.errors import InputError
 from saesteer.evaluation import Row, SweepResult
+from saesteer.evaluation.saes import (
+    Absorption,
+    ConceptMatch,
+    ConceptRow,
+    LeftOut,
+    Match,
+    ProbeScore,
+    SAEReport,
+    Spread,
+)
 from saesteer.model import Generation, Generations
 
 EVIL = "<script>alert(1)</script>"
@@ -31,8 +41,24 @@ SWEEP = SweepResult(
     {"seed": 1},
 )  # fmt: skip
 
+MATCH = Match(7, 0.5, 1.0, 0.5, 0.66, 0.9)
+QUALITY = SAEReport(
+    (
+        ConceptRow(
+            EVIL, 40, 20, ConceptMatch(MATCH, MATCH, None), (ProbeScore(1, 0.9, 0.8, 0.9),),
+            Absorption((7,), 9, 3, 2, (5,)),
+        ),
+    ),
+    {"fvu": 0.1, "l0": 32.0},
+    {"read": "layers.3"},
+    spreads={"rates": Spread((1, 2), (-1.0, -0.5, 0.0))},
+    left_out=(LeftOut("sea", EVIL),),
+)  # fmt: skip
 
-@pytest.mark.parametrize("result", [GENERATIONS, RANKING, SWEEP], ids=lambda each: type(each).__name__)
+
+@pytest.mark.parametrize(
+    "result", [GENERATIONS, RANKING, SWEEP, QUALITY], ids=lambda each: type(each).__name__
+)
 def test_a_result_keeps_and_shows_its_rows(result, tmp_path):
     assert isinstance(result.rows, tuple) and result.summary and result.provenance
     with pytest.raises(FrozenInstanceError):

@@ -122,3 +122,36 @@ def test_what_cannot_be_measured(lm, tokens):
         loss_recovered(lm, wide, tokens, "layers.0")
     with pytest.raises(InputError, match="no token has one before it"):
         loss_recovered(lm, _sae(PERFECT), Tokens.of([[BOS], [BOS]]), "layers.0")
+
+
+def test_batches_are_one_set(lm, tokens):
+    one = loss_recovered(lm, _sae(0.5 * PERFECT), tokens, "layers.0")
+    rows = [Tokens.of([row[mask].tolist()]) for row, mask in zip(tokens.ids, tokens.mask, strict=True)]
+    several = loss_recovered(lm, _sae(0.5 * PERFECT), rows, "layers.0")
+    for name in ("plain", "spliced", "zero", "mean", "tokens"):
+        assert getattr(several, name) == pytest.approx(getattr(one, name), abs=1e-4), name
+
+
+def _transcoder(read: str, write: str, decoder: torch.Tensor) -> ReLUSAE:
+    eye = torch.eye(D)
+    tensors = {"W_enc": torch.cat([eye, -eye], 1), "W_dec": decoder, "b_enc": torch.zeros(2 * D)}
+    names = {"hook_name": read, "hook_name_out": write, "apply_b_dec_to_input": False}
+    return ReLUSAE(SAEConfig("transcoder", D, 2 * D, d_out=D, **names), tensors | {"b_dec": torch.zeros(D)})
+
+
+def test_a_transcoder_is_spliced_where_it_writes(lm, tokens):
+    """It reads what leaves block 0 and writes what enters block 1: the same, said by an identity."""
+    same = loss_recovered(lm, _transcoder("layers.0", "layers.1.in", PERFECT), tokens, "layers.1.in")
+    assert same.spliced == pytest.approx(same.plain, abs=1e-5)
+    like = loss_recovered(lm, _sae(0.5 * PERFECT), tokens, "layers.1.in")
+    half = loss_recovered(lm, _transcoder("layers.0", "layers.1.in", 0.5 * PERFECT), tokens, "layers.1.in")
+    assert half.spliced == pytest.approx(like.spliced, abs=1e-5) and abs(half.spliced - half.plain) > 1e-3
+    other = loss_recovered(lm, _transcoder("layers.0.in", "layers.1.in", PERFECT), tokens, "layers.1.in")
+    assert abs(other.spliced - other.plain) > 1e-3  # it reads another place
+    given = loss_recovered(lm, _transcoder("", "", PERFECT), tokens, "layers.1.in", source="layers.0.in")
+    assert given.spliced == other.spliced
+
+
+def test_a_transcoder_that_writes_before_it_reads(lm, tokens):
+    with pytest.raises(InputError, match=r"passes layers\.0 before layers\.1"):
+        loss_recovered(lm, _transcoder("layers.1", "layers.0", PERFECT), tokens, "layers.0")

@@ -24,6 +24,7 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
     "steer": ("saesteer.cli.steer:steer", "Turn a concept into a steering spec."),
     "generate": ("saesteer.cli.generate:generate", "Write texts, steered beside unsteered."),
     "train": ("saesteer.cli.train:train", "Train SAEs on a model's activations, several from one pass."),
+    "quality": ("saesteer.cli.quality:quality", "Measure an SAE: loss, dead latents, concepts, absorption."),
     "doctor": (
         "saesteer.cli.doctor:doctor",
         "Check a model here: inert hooks change nothing, and more.",

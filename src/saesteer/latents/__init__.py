@@ -13,7 +13,7 @@ from saesteer.latents.examples import (
     top_contexts,
 )
 from saesteer.latents.hookpoints import matching
-from saesteer.latents.labels import ByColumn, ByLabel, Labeller
+from saesteer.latents.labels import ByColumn, ByLabel, LabelledTexts, Labeller
 from saesteer.latents.logit_effect import LogitEffect, TokenEffect, logit_effect
 from saesteer.latents.reading import Places
 from saesteer.latents.rows import LatentRows
@@ -31,6 +31,7 @@ __all__ = [
     "ByLabel",
     "Context",
     "Histogram",
+    "LabelledTexts",
     "Labeller",
     "LatentRows",
     "LatentSummary",

@@ -22,6 +22,16 @@ Labeller = Callable[[Document], "Sequence[float] | Float[np.ndarray, 'tokens con
 
 
 @dataclass(frozen=True)
+class LabelledTexts:
+    """Documents and what is known of them."""
+
+    documents: Iterable[Document | str]
+    labeller: Labeller
+    concepts: tuple[str, ...]
+    """Names of the labeller's numbers."""
+
+
+@dataclass(frozen=True)
 class ByLabel:
     """One concept: documents by the label of their source; others, and those without a label, are unknown."""
 

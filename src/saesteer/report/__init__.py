@@ -15,6 +15,7 @@ from saesteer.report.records import (
     Point,
     Report,
 )
+from saesteer.report.sae_page import render_sae, write_sae_page
 from saesteer.report.terminal import print_summary, summary, summary_table
 
 __all__ = [
@@ -33,8 +34,10 @@ __all__ = [
     "pairs_of",
     "print_summary",
     "render",
+    "render_sae",
     "sentences",
     "summary",
     "summary_table",
     "write_report",
+    "write_sae_page",
 ]

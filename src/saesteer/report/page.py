@@ -16,7 +16,7 @@ from saesteer.report.plots import overview_plot, pareto_plot, place_of, product_
 from saesteer.report.records import ConceptResult, LatentEvidence, MethodResult, Report
 from saesteer.runs import plain, write_text
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 _WIDE, _NARROW = 8.6, 4.3  # inches; the page shows one or the other
 
 
@@ -31,10 +31,10 @@ def write_report(report: Report, path: str | Path) -> Path:
 def render(report: Report) -> str:
     """The whole page as one string: no script, nothing from elsewhere."""
     places = place_of(report)
-    page = _environment().get_template("page.html")
+    page = environment().get_template("page.html")
     return page.render(
         report=report,
-        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         findings=sentences(report),
         caution=caution(report),
         methods=method_findings(report),
@@ -43,7 +43,7 @@ def render(report: Report) -> str:
         plots=[_plots(report, concept, places, f"c{n}") for n, concept in enumerate(report.concepts)],
         shown=[_by_role(concept) for concept in report.concepts],
         best=[best_steering(concept) for concept in report.concepts],
-        provenance=_flat(plain(report.provenance)),
+        provenance=flat(plain(report.provenance)),
     )
 
 
@@ -70,9 +70,10 @@ def _plots(report: Report, concept: ConceptResult, places: dict[str, int], key: 
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates that escape everything and know the formats of numbers."""
     environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -99,10 +100,10 @@ def _heat(activation: float, latent: LatentEvidence) -> int:
     return round(100 * max(0.0, activation) / top) if top > 0 else 0
 
 
-def _flat(value: Any, path: str = "") -> list[tuple[str, str]]:
+def flat(value: Any, path: str = "") -> list[tuple[str, str]]:
     """A nested mapping as lines of name and value."""
     if isinstance(value, dict):
-        return [line for key, each in value.items() for line in _flat(each, f"{path}.{key}" if path else key)]
+        return [line for key, each in value.items() for line in flat(each, f"{path}.{key}" if path else key)]
     if isinstance(value, list):
         return [(path, ", ".join(str(each) for each in value))]
     return [(path, "–" if value is None else str(value))]  # noqa: RUF001

@@ -1,55 +1,20 @@
-"""The figures of a report, drawn by matplotlib as SVG that lives inside the page. Knows records and shapes.
-
-Colours are names of the page's own variables, so that a figure follows the page from light to dark;
-methods differ by marker too, for readers who do not see colours apart.
-"""
+"""The figures of a report on steering. Knows records and shapes; methods differ by colour and marker."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import matplotlib
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from saesteer.report.records import ConceptResult, MethodResult, Report
+from saesteer.report.svg import INK, MARKERS, SERIES, SOFT, STYLE, margins, svg
 from saesteer.report.words import unit, visible
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-# Colours that nothing else draws, each standing for a variable of the page's style.
-INK, SOFT, GRID, PAPER = "#0a0a01", "#0a0a02", "#0a0a03", "#0a0a04"
-SERIES = tuple(f"#0a0b{place:02x}" for place in range(6))
-_VARIABLES = {INK: "ink", SOFT: "soft", GRID: "grid", PAPER: "paper"} | {
-    colour: f"series-{place}" for place, colour in enumerate(SERIES)
-}
-_MARKERS = ("o", "s", "D", "^", "v", "P")
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.size": 9,
-    "axes.edgecolor": SOFT,
-    "axes.labelcolor": SOFT,
-    "axes.linewidth": 0.7,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": SOFT,
-    "ytick.color": SOFT,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "xtick.major.size": 3,
-    "ytick.major.size": 3,
-    "text.color": INK,
-    "grid.color": GRID,
-    "grid.linewidth": 0.7,
-    "axes.axisbelow": True,
-    "lines.linewidth": 1.7,
-    "lines.markersize": 4.2,
-}
 
 
 def place_of(report: Report) -> dict[str, int]:
@@ -59,7 +24,7 @@ def place_of(report: Report) -> dict[str, int]:
 
 def product_plot(concept: ConceptResult, places: dict[str, int], key: str) -> Markup:
     """Product of behaviour and coherence against strength, with intervals and the chosen strength."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.5, 2.8))
         axes = figure.add_subplot()
         axes.grid(axis="y")
@@ -68,7 +33,7 @@ def product_plot(concept: ConceptResult, places: dict[str, int], key: str) -> Ma
             low, high = [p.product.low for p in method.points], [p.product.high for p in method.points]
             axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
             y = [each.product.estimate for each in method.points]
-            axes.plot(x, y, color=colour, marker=_MARKERS[places[method.method]])
+            axes.plot(x, y, color=colour, marker=MARKERS[places[method.method]])
             _ring(axes, method, [(p.strength, p.product.estimate) for p in method.points])
         base = concept.base.product.estimate
         axes.axhline(base, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
@@ -76,19 +41,19 @@ def product_plot(concept: ConceptResult, places: dict[str, int], key: str) -> Ma
         axes.set_ylabel("behaviour × coherence")  # noqa: RUF001
         axes.set_ylim(bottom=0)
         axes.margins(x=0.03)
-        _margins(figure, left=0.55)
-        return _svg(figure, key, f"Product of behaviour and coherence against strength for {concept.name}.")
+        margins(figure, left=0.55)
+        return svg(figure, key, f"Product of behaviour and coherence against strength for {concept.name}.")
 
 
 def pareto_plot(concept: ConceptResult, places: dict[str, int], coherence: float, key: str) -> Markup:
     """The way of each method through coherence and behaviour as its strength grows, beside prompting."""
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(4.5, 2.8))
         axes = figure.add_subplot()
         axes.grid()
         axes.axvspan(coherence, 1.02, color=SOFT, alpha=0.08, linewidth=0)
         for method in _swept(concept):
-            colour, marker = SERIES[places[method.method]], _MARKERS[places[method.method]]
+            colour, marker = SERIES[places[method.method]], MARKERS[places[method.method]]
             way = [(p.coherence.estimate, p.behaviour.estimate) for p in method.points]
             axes.plot(*zip(*way, strict=True), color=colour, marker=marker)
             _ring(axes, method, way)
@@ -101,14 +66,14 @@ def pareto_plot(concept: ConceptResult, places: dict[str, int], coherence: float
         axes.set_ylabel("behaviour")
         axes.set_xlim(min(0.4, _lowest(concept)) - 0.02, 1.02)
         axes.set_ylim(bottom=0)
-        _margins(figure, left=0.55)
-        return _svg(figure, key, f"Behaviour against coherence as the strength grows, for {concept.name}.")
+        margins(figure, left=0.55)
+        return svg(figure, key, f"Behaviour against coherence as the strength grows, for {concept.name}.")
 
 
 def overview_plot(report: Report, places: dict[str, int], width: float, key: str) -> Markup:
     """Behaviour of every method on every concept, with intervals, over a bar for the base rate."""
     methods = report.methods
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         height = 0.6 + len(report.concepts) * (0.12 + 0.085 * len(methods))
         figure = Figure(figsize=(width, height))
         axes = figure.add_subplot()
@@ -126,8 +91,8 @@ def overview_plot(report: Report, places: dict[str, int], width: float, key: str
         axes.spines["left"].set_visible(False)
         axes.set_xlabel("behaviour on the test half, 95 % intervals")
         longest = max(len(_short(each.name)) for each in report.concepts)
-        _margins(figure, left=min(1.8, 0.15 + 0.075 * longest))
-        return _svg(figure, key, "Behaviour of each method on each concept, beside the base rate.")
+        margins(figure, left=min(1.8, 0.15 + 0.075 * longest))
+        return svg(figure, key, "Behaviour of each method on each concept, beside the base rate.")
 
 
 def _whisker(
@@ -138,7 +103,7 @@ def _whisker(
         return
     found, colour = result.outcome.figures.behaviour, SERIES[places[method.method]]
     axes.plot([found.low, found.high], [y, y], color=colour, linewidth=1.3, solid_capstyle="butt")
-    axes.plot(found.estimate, y, _MARKERS[places[method.method]], color=colour, markersize=4)
+    axes.plot(found.estimate, y, MARKERS[places[method.method]], color=colour, markersize=4)
 
 
 def _cross(axes: Axes, method: MethodResult, place: int) -> None:
@@ -147,7 +112,7 @@ def _cross(axes: Axes, method: MethodResult, place: int) -> None:
     x, y, colour = method.outcome.figures.coherence, method.outcome.figures.behaviour, SERIES[place]
     axes.plot([x.low, x.high], [y.estimate] * 2, color=colour, linewidth=1)
     axes.plot([x.estimate] * 2, [y.low, y.high], color=colour, linewidth=1)
-    axes.plot(x.estimate, y.estimate, _MARKERS[place], color=colour, markersize=6)
+    axes.plot(x.estimate, y.estimate, MARKERS[place], color=colour, markersize=6)
 
 
 def _ring(axes: Axes, method: MethodResult, points: Sequence[tuple[float, float]]) -> None:
@@ -178,28 +143,3 @@ def _lowest(concept: ConceptResult) -> float:
 
 def _short(name: str) -> str:
     return visible(name.rsplit("/", 1)[-1])
-
-
-def _margins(figure: Figure, left: float) -> None:
-    """Room for the labels, in inches; fixed, because measuring it costs half of the drawing."""
-    width, height = figure.get_size_inches()
-    figure.subplots_adjust(left / width, 0.5 / height, 1 - 0.08 / width, 1 - 0.08 / height)
-
-
-def _svg(figure: Figure, key: str, alt: str) -> Markup:
-    """The figure as an element of the page: no names that clash, no addresses, colours by variable."""
-    buffer = io.StringIO()
-    with matplotlib.rc_context({"svg.hashsalt": key}):  # names of shapes are hashes with this salt
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r"<!--.*?-->", "", svg, flags=re.DOTALL)
-    svg = re.sub(r' xmlns(:\w+)?="[^"]*"', "", svg).replace("xlink:href", "href")
-    svg = re.sub(r'<g id="[^"]*"', "<g", svg)
-    for colour, name in _VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{name})")
-    box = re.search(r'viewBox="[^"]*"', svg)
-    assert box is not None
-    opening = f'<svg {box[0]} role="img" aria-label="{escape(visible(alt))}">'
-    return Markup(opening + svg[svg.index(">") + 1 :])

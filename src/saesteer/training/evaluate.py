@@ -17,6 +17,7 @@ from torch import Tensor
 
 from saesteer.errors import InputError, ShapeMismatch
 from saesteer.saes import SAE
+from saesteer.saes.sparse import SparseLatents
 
 
 @dataclass(frozen=True)
@@ -52,31 +53,52 @@ def fvu(x: Float[Tensor, "... d"], xhat: Float[Tensor, "... d"]) -> float:
 @torch.no_grad()
 def evaluate_sae(sae: SAE, batches: Iterable[Float[Tensor, "n d_in"]]) -> SAEQuality:
     """Measure over all batches as one set, holding one at a time; sums in float64."""
-    count = active = 0
-    residual = squares = cosine = 0.0
-    shift: Tensor | None = None
-    total = torch.zeros(sae.cfg.d_in, dtype=torch.float64, device=sae.W_dec.device)
-    fired = torch.zeros(sae.cfg.d_sae, dtype=torch.bool, device=sae.W_dec.device)
+    tally = Tally(sae)
     for batch in batches:
-        x = batch.to(sae.W_dec.device, sae.W_dec.dtype)
-        latents = sae.encode_sparse(x)
-        xhat = sae.decode_sparse(latents, like=x)
-        shift = (
-            x.double().mean(0) if shift is None else shift
-        )  # so that squares of near numbers are subtracted
-        moved = x.double() - shift
-        total += moved.sum(0)
-        squares += float(moved.square().sum())
-        residual += float((x.double() - xhat.double()).square().sum())
-        cosine += float(torch.cosine_similarity(x, xhat, dim=-1).sum())
-        active += int(latents.l0().sum())
-        fired[latents.indices[latents.values > 0]] = True
-        count += len(x)
-    if not count:
-        raise InputError("there are no activations to measure the SAE on; check their source")
-    deviation = squares - float(total.square().sum()) / count
-    dead = 1 - float(fired.double().mean())
-    return SAEQuality(_ratio(residual, deviation), active / count, dead, cosine / count, count)
+        tally.add(batch)
+    return tally.quality()
+
+
+class Tally:
+    """The same set measured batch by batch, for who needs the latents too."""
+
+    def __init__(self, sae: SAE) -> None:
+        device = sae.W_dec.device
+        self.sae = sae
+        self.count = self.active = 0
+        self.residual = self.squares = self.cosine = 0.0
+        self.shift: Tensor | None = None  # so that squares of near numbers are subtracted
+        self.total = torch.zeros(sae.cfg.width_out, dtype=torch.float64, device=device)
+        self.fired = torch.zeros(sae.cfg.d_sae, dtype=torch.bool, device=device)
+
+    @torch.no_grad()
+    def add(
+        self, batch: Float[Tensor, "n d_in"], target: Float[Tensor, "n d_out"] | None = None
+    ) -> SparseLatents:
+        """Count a batch in; its latents. `target`: what a transcoder should say; None: the batch."""
+        x = batch.to(self.sae.W_dec.device, self.sae.W_dec.dtype)
+        latents = self.sae.encode_sparse(x)
+        xhat = self.sae.decode_sparse(latents, like=x)
+        x = x if target is None else target.to(x)
+        self.shift = x.double().mean(0) if self.shift is None else self.shift
+        moved = x.double() - self.shift
+        self.total += moved.sum(0)
+        self.squares += float(moved.square().sum())
+        self.residual += float((x.double() - xhat.double()).square().sum())
+        self.cosine += float(torch.cosine_similarity(x, xhat, dim=-1).sum())
+        self.active += int(latents.l0().sum())
+        self.fired[latents.indices[latents.values > 0]] = True
+        self.count += len(x)
+        return latents
+
+    def quality(self) -> SAEQuality:
+        """Over what was added; InputError where that is nothing."""
+        if not self.count:
+            raise InputError("there are no activations to measure the SAE on; check their source")
+        deviation = self.squares - float(self.total.square().sum()) / self.count
+        dead = 1 - float(self.fired.double().mean())
+        share = _ratio(self.residual, deviation)
+        return SAEQuality(share, self.active / self.count, dead, self.cosine / self.count, self.count)
 
 
 def _ratio(residual: float, deviation: float) -> float:

@@ -13,10 +13,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from saesteer.errors import MissingExtra
+from saesteer.errors import CorruptFile, MissingExtra
 from saesteer.names import Registry
 from saesteer.runs import Journal, write_text
 from saesteer.training.metrics import TrainMetrics
+
+_BEST: Final = "best"  # of a run, in its own folder below the records
 
 
 class MetricsLog(Protocol):
@@ -103,6 +105,22 @@ class WandB:
 LOGS: Registry[Callable[[Path], MetricsLog]] = Registry(
     "log", {"jsonl": JSONLines, "tensorboard": TensorBoard, "wandb": WandB}, group="saesteer.logs"
 )
+
+
+def read_metrics(folder: Path) -> tuple[TrainMetrics, ...]:
+    """Records of the run that made the SAE in `folder`, or in best/ below it; empty where there are none."""
+    path = folder / JSONLines.FILE
+    if not path.is_file() and folder.name == _BEST:
+        path = folder.parent / JSONLines.FILE
+    return tuple(_metrics(each, path) for each in Journal(path))
+
+
+def _metrics(record: Any, path: Path) -> TrainMetrics:
+    try:
+        found: dict[str, Any] = {name: math.nan if each is None else each for name, each in record.items()}
+        return TrainMetrics(**found)
+    except (AttributeError, TypeError) as error:
+        raise CorruptFile(f"{path} holds a line that is no record of training; remove the file") from error
 
 
 def _finite(metrics: TrainMetrics) -> dict[str, float | None]:

@@ -5,6 +5,7 @@ The scale has two ends: the plain model (1), and one whose activation is replace
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,31 +44,57 @@ class LossRecovered:
 
 @torch.no_grad()
 def loss_recovered(
-    lm: LanguageModel, sae: SAE, tokens: Tokens, hookpoint: str, skip_bos: bool = True
+    lm: LanguageModel,
+    sae: SAE,
+    tokens: Tokens | Sequence[Tokens],
+    hookpoint: str,
+    skip_bos: bool = True,
+    source: str | None = None,
 ) -> LossRecovered:
-    """Measure on one batch of tokens; with `skip_bos`, BOS keeps its activation in all three replacements."""
-    hookpoint = lm.hookpoint(hookpoint)
-    check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, canonical=lm.hookpoint)
+    """Measure on batches of tokens; with `skip_bos`, BOS keeps its activation in all three replacements.
+
+    A transcoder is spliced in at the `hookpoint` that it writes, from what it reads at `source` (None: its
+    own hook_name); an SAE reads where it writes.
+    """
+    hookpoint, read = lm.hookpoint(hookpoint), None
+    check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, canonical=lm.hookpoint, use="write")
+    if sae.cfg.transcodes:
+        read = _Read(lm.hookpoint(source or sae.cfg.hook_name))
+        check_fits(sae, lm.width(read.hookpoint), lm.name, read.hookpoint, canonical=lm.hookpoint, use="read")
     if sae.W_dec.device != lm.device:
         raise InputError(f"the SAE is on {sae.W_dec.device} and the model on {lm.device}; move one")
-    predicted = int((tokens.mask[:, 1:] & tokens.mask[:, :-1]).sum())
+    batches = [tokens] if isinstance(tokens, Tokens) else list(tokens)
+    predicted = sum(int((each.mask[:, 1:] & each.mask[:, :-1]).sum()) for each in batches)
     if not predicted:
         raise InputError("no token has one before it to be predicted from; give longer texts")
     seen = _Seen(hookpoint, skip_bos)
 
     def loss(*edits: Edit) -> float:
         with lm.intervening(edits):
-            return float(lm.nll(tokens).double().sum()) / predicted
+            return sum(float(lm.nll(each).double().sum()) for each in batches) / predicted
 
+    spliced = _Replaced(hookpoint, skip_bos, sae, read)
     plain = loss()
     loss(seen)
     return LossRecovered(
         plain=plain,
-        spliced=loss(_Replaced(hookpoint, skip_bos, sae)),
+        spliced=loss(spliced) if read is None else loss(read, spliced),
         zero=loss(_Replaced(hookpoint, skip_bos, None)),
         mean=loss(_Replaced(hookpoint, skip_bos, seen.mean())),
         tokens=predicted,
     )
+
+
+class _Read:
+    """An edit that changes nothing and keeps what it saw last, for a transcoder further on."""
+
+    def __init__(self, hookpoint: str) -> None:
+        self.hookpoint = hookpoint
+        self.x: Tensor | None = None
+
+    def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
+        self.x = x
+        return x
 
 
 class _Seen:
@@ -96,13 +123,24 @@ class _Replaced:
     hookpoint: str
     skip_bos: bool
     by: SAE | Tensor | None
+    read: _Read | None = None
 
     def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
         if isinstance(self.by, SAE):
-            new = self.by(x).to(x.dtype)
+            new = self.by(self._source(x)).to(x.dtype)
         else:
             new = torch.zeros_like(x) if self.by is None else self.by.to(x).expand_as(x)
         return torch.where(_where(at, self.skip_bos)[..., None], new, x)
+
+    def _source(self, x: Tensor) -> Tensor:
+        if self.read is None:
+            return x
+        if self.read.x is None:
+            raise InputError(
+                f"the model passes {self.hookpoint} before {self.read.hookpoint}, which the transcoder "
+                "reads; check its hook_name and hook_name_out"
+            )
+        return self.read.x
 
 
 def _where(at: Positions, skip_bos: bool) -> Tensor:

@@ -337,6 +337,51 @@ def times(found: dict) -> list[str]:
     return lines + table(["what", "seconds, median", "target, under"], rows)
 
 
+def training_step(found: dict) -> list[str]:
+    config, columns = found["config"], found["columns"]
+    lines = [
+        "## A training step of a TopK SAE with AuxK",
+        "",
+        "`python benchmarks/training_step.py --rounds 7 --dead-after 4096 "
+        "--json docs/figures/training_step.json`",
+        "",
+        f"d_in {config['width']}, d_sae {config['latents']}, k {config['k']}, batch {config['batch']}, "
+        f"float32, {config['threads']} threads, no GPU. A process for each column, one at work at a time, the order "
+        "turning from round to round. Time: the median over rounds of a round over that of dense, a plain "
+        "autograd step. FVU after equal tokens, on tokens that nobody has seen. floor learns nothing: the "
+        "encoder's product, the k largest and a fused Adam step, without which no step can be.",
+        "",
+    ]
+    rows = [
+        [name, each["time"], "-" if name == "floor" else each["FVU"], f"{each['noisy']} of {each['rounds']}"]
+        for name, each in columns.items()
+    ]
+    lines += table(["column", "time over dense", "FVU", "noisy rounds"], rows)
+    ours, theirs = columns["saesteer"]["time"], columns["sparsify"]["time"]
+    return [
+        *lines,
+        f"{theirs / ours:.2f} times as fast as sparsify (target: 1.5, at no worse FVU); "
+        f"{ours / columns['floor']['time']:.2f} of the floor.",
+        "",
+    ]
+
+
+def sparse_decode(found: dict) -> list[str]:
+    config = found["config"]
+    lines = [
+        "## Decoding sparse latents",
+        "",
+        "`python benchmarks/sparse_decode.py --json docs/figures/sparse_decode.json`",
+        "",
+        f"{config['tokens']} tokens, width {config['width']}, {config['latents']:,} latents, "
+        f"k {config['k']}, {config['threads']} threads, no GPU. dense: latents that stand ready times W_dec; bag: torch's "
+        "embedding_bag alone. Target: 20 times as fast as dense.",
+        "",
+    ]
+    rows = [[name, each["ms"], f"{each['ratio']:.1f}"] for name, each in found["columns"].items()]
+    return lines + table(["column", "ms, median", "times as fast as dense"], rows)
+
+
 def page() -> str:
     """The page of all figures that are there."""
     lines = [
@@ -345,7 +390,15 @@ def page() -> str:
         "Made by the commands named, on two CPU cores; written by `python scripts/write_figures.py`.",
         "",
     ]
-    sections = {"world": world, "quality": quality, "steering": steering, "speed": speed, "times": times}
+    sections = {
+        "world": world,
+        "quality": quality,
+        "steering": steering,
+        "speed": speed,
+        "training_step": training_step,
+        "sparse_decode": sparse_decode,
+        "times": times,
+    }
     for name, section in sections.items():
         found = load(name)
         if found:

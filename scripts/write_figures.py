@@ -346,7 +346,8 @@ def training_step(found: dict) -> list[str]:
         "--json docs/figures/training_step.json`",
         "",
         f"d_in {config['width']}, d_sae {config['latents']}, k {config['k']}, batch {config['batch']}, "
-        f"float32, {config['threads']} threads, no GPU. A process for each column, one at work at a time, the order "
+        f"float32, {config['threads']} threads, no GPU. A process for each column, one at work at a "
+        "time, the order "
         "turning from round to round. Time: the median over rounds of a round over that of dense, a plain "
         "autograd step. FVU after equal tokens, on tokens that nobody has seen. floor learns nothing: the "
         "encoder's product, the k largest and a fused Adam step, without which no step can be.",
@@ -374,7 +375,8 @@ def sparse_decode(found: dict) -> list[str]:
         "`python benchmarks/sparse_decode.py --json docs/figures/sparse_decode.json`",
         "",
         f"{config['tokens']} tokens, width {config['width']}, {config['latents']:,} latents, "
-        f"k {config['k']}, {config['threads']} threads, no GPU. dense: latents that stand ready times W_dec; bag: torch's "
+        f"k {config['k']}, {config['threads']} threads, no GPU. dense: latents that stand ready times "
+        "W_dec; bag: torch's "
         "embedding_bag alone. Target: 20 times as fast as dense.",
         "",
     ]

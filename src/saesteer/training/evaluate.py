@@ -8,7 +8,7 @@ is 1 - fvu.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -50,33 +50,59 @@ def fvu(x: Float[Tensor, "... d"], xhat: Float[Tensor, "... d"]) -> float:
 
 
 @torch.no_grad()
-def evaluate_sae(sae: SAE, batches: Iterable[Float[Tensor, "n d_in"]]) -> SAEQuality:
-    """Measure over all batches as one set, holding one at a time; sums in float64."""
+def evaluate_sae(
+    sae: SAE,
+    batches: Iterable[Float[Tensor, "n d_in"]],
+    targets: Iterable[Float[Tensor, "n d_out"]] | None = None,
+) -> SAEQuality:
+    """Measure over all batches as one set, holding one at a time; sums in float64.
+
+    `targets`: what a transcoder says again, batch by batch of the same tokens; an SAE has its own input.
+    InputError where a transcoder has none, ShapeMismatch where they do not fit.
+    """
     count = active = 0
     residual = squares = cosine = 0.0
     shift: Tensor | None = None
-    total = torch.zeros(sae.cfg.d_in, dtype=torch.float64, device=sae.W_dec.device)
+    total = torch.zeros(sae.cfg.width_out, dtype=torch.float64, device=sae.W_dec.device)
     fired = torch.zeros(sae.cfg.d_sae, dtype=torch.bool, device=sae.W_dec.device)
-    for batch in batches:
-        x = batch.to(sae.W_dec.device, sae.W_dec.dtype)
+    for x, y in _pairs(sae, batches, targets):
         latents = sae.encode_sparse(x)
-        xhat = sae.decode_sparse(latents, like=x)
-        shift = (
-            x.double().mean(0) if shift is None else shift
-        )  # so that squares of near numbers are subtracted
-        moved = x.double() - shift
+        yhat = sae.decode_sparse(latents, like=x)
+        if shift is None:
+            shift = y.double().mean(0)  # so that squares of near numbers are subtracted
+        moved = y.double() - shift
         total += moved.sum(0)
         squares += float(moved.square().sum())
-        residual += float((x.double() - xhat.double()).square().sum())
-        cosine += float(torch.cosine_similarity(x, xhat, dim=-1).sum())
+        residual += float((y.double() - yhat.double()).square().sum())
+        cosine += float(torch.cosine_similarity(y, yhat, dim=-1).sum())
         active += int(latents.l0().sum())
-        fired[latents.indices[latents.values > 0]] = True
+        fired[latents.indices[latents.values != 0]] = True
         count += len(x)
     if not count:
         raise InputError("there are no activations to measure the SAE on; check their source")
     deviation = squares - float(total.square().sum()) / count
     dead = 1 - float(fired.double().mean())
     return SAEQuality(_ratio(residual, deviation), active / count, dead, cosine / count, count)
+
+
+def _pairs(
+    sae: SAE, batches: Iterable[Tensor], targets: Iterable[Tensor] | None
+) -> Iterator[tuple[Float[Tensor, "n d_in"], Float[Tensor, "n d_out"]]]:
+    """What the SAE reads and what it should say, as it holds numbers."""
+    if sae.cfg.transcodes and targets is None:
+        out = sae.cfg.hook_name_out or "another hookpoint"
+        raise InputError(
+            f"this is a {sae.cfg.architecture}, which says what {out} is, not its input; "
+            f"give the activations there too (targets=...)"
+        )
+    both = ((each, each) for each in batches) if targets is None else zip(batches, targets, strict=True)
+    for batch, target in both:
+        if target.shape != (len(batch), sae.cfg.width_out):
+            raise ShapeMismatch(
+                f"targets are {list(target.shape)} but {len(batch)} tokens and d_out {sae.cfg.width_out} "
+                "make it another shape; give those of the same tokens"
+            )
+        yield batch.to(sae.W_dec.device, sae.W_dec.dtype), target.to(sae.W_dec.device, sae.W_dec.dtype)
 
 
 def _ratio(residual: float, deviation: float) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 
-from saesteer.saes.sparse import weighted_rows
+from saesteer.saes.sparse_decode import weighted_rows
 from saesteer.saes.topk import largest
 from saesteer.training.forms import Now, TopK
 from saesteer.training.initial import initial_tensors
@@ -39,6 +39,21 @@ def dense_step(p: Tensors, x: torch.Tensor, k: int) -> None:
     (error.square().sum() / (x - x.mean(0)).square().sum()).backward()
 
 
+def gradients(decode: Callable[..., torch.Tensor], *leaves: torch.Tensor) -> None:
+    """Decode and go back, to decoder and latents both."""
+    decode(*(each.detach().requires_grad_() for each in leaves)).sum().backward()
+
+
+def dense_decode(table: torch.Tensor, indices: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """By a matrix of all latents."""
+    return values.new_zeros(len(values), len(table)).scatter(1, indices, values) @ table
+
+
+def torchs_decode(table: torch.Tensor, indices: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    """By torch's own embedding bag, also backward."""
+    return F.embedding_bag(indices, table, per_sample_weights=values, mode="sum")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     for name, default in (("tokens", 2048), ("width", 192), ("latents", 2048), ("k", 32), ("threads", 1)):
@@ -62,6 +77,11 @@ def main() -> None:
     ):
         slow, fast = milliseconds(dense), milliseconds(sparse)
         print(f"{name:10} dense {slow:7.2f} ms   sparse {fast:7.2f} ms   ratio {slow / fast:5.1f}")
+    there_and_back = [
+        milliseconds(lambda f=f: gradients(lambda t, v: f(t, indices, v), p.decoder, values))
+        for f in (dense_decode, torchs_decode, weighted_rows)
+    ]
+    print("decode and gradients: dense {:.2f} ms   torch {:.2f} ms   ours {:.2f} ms".format(*there_and_back))
     aux = milliseconds(lambda: TopK(a.k, a.width // 2).step(p, x, Now(some)))
     print(f"{'step, 10 % of latents dead':32} sparse {aux:7.2f} ms")
 

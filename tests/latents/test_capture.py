@@ -7,6 +7,7 @@ import torch
 from saesteer.errors import InputError, SaesteerError, ShapeMismatch
 from saesteer.latents import LatentRows, capture, capture_stream
 from saesteer.latents.reading import Reader
+from saesteer.saes import ReLUSAE, TopKSAE
 from tests.latents.tiny import D_SAE, sae, sentences
 
 TEXTS = sentences(40)
@@ -26,6 +27,32 @@ def test_it_equals_one_text_at_a_time(lm, architecture, at):
     torch.testing.assert_close(torch.from_numpy(rows.matrix.toarray()), expected, rtol=1e-4, atol=1e-4)
     assert (rows.d_sae, rows.n_documents, rows.hookpoint) == (D_SAE, 40, at)
     assert (rows.values > 0).all()
+
+
+@pytest.mark.parametrize("postact", ["tanh", "identity"])
+def test_latents_under_0_are_active_too(lm, postact):
+    plain = sae()
+    coder = TopKSAE(replace(plain.cfg, k=D_SAE, postact=postact), dict(plain.named_parameters()))
+    rows = capture(lm, TEXTS[:5], coder)
+    expected = torch.cat(naive(lm, coder, TEXTS[:5], "layers.0"))
+    torch.testing.assert_close(torch.from_numpy(rows.matrix.toarray()), expected, rtol=1e-4, atol=1e-4)
+    assert (rows.values < 0).any()
+
+
+def test_a_transcoder_is_read_where_it_reads(lm):
+    plain = sae("standard", hook_name="layers.1.mlp.in")
+    cfg = replace(
+        plain.cfg,
+        architecture="transcoder",
+        d_out=7,
+        apply_b_dec_to_input=False,
+        hook_name_out="layers.1.mlp",
+    )
+    tensors = dict(plain.named_parameters()) | {"W_dec": torch.ones(D_SAE, 7), "b_dec": torch.zeros(7)}
+    rows = capture(lm, TEXTS[:5], ReLUSAE(cfg, tensors))
+    expected = torch.cat(naive(lm, plain, TEXTS[:5], "layers.1.mlp.in"))
+    assert rows.hookpoint == "layers.1.mlp.in"
+    torch.testing.assert_close(torch.from_numpy(rows.matrix.toarray()), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_every_token_says_where_it_stands(lm):

@@ -50,6 +50,18 @@ def test_a_silent_latent_has_no_histogram():
     assert found.histogram.counts == ()
 
 
+def test_a_latent_may_be_active_under_0():
+    """As those of tanh and identity are."""
+    dense = DENSE.copy()
+    dense[[4, 7], 2] = -1, -2
+    rows = made(dense, [i // 5 for i in range(15)], SPECIAL)
+    found = summarise(rows, 2, bins=5)
+    assert (found.density, found.max, found.documents) == (6 / 12, 3.0, 3)
+    assert found.mean == pytest.approx((1 + 3 - 1 + 2 - 2 + 0.5) / 6)
+    assert found.histogram.edges == (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0) and sum(found.histogram.counts) == 6
+    assert [each.activation for each in top_contexts(rows, 2)] == [3.0, 2.0, 0.5]
+
+
 def test_bad_numbers_are_refused():
     with pytest.raises(InputError, match="latents are 0 to 4"):
         top_contexts(ROWS, 7)

@@ -15,7 +15,7 @@ def made(dense, document, special):
     dense = np.array(dense, dtype=np.float32).reshape(-1, D_SAE)
     document, special = np.array(document, dtype=np.int64), np.array(special, dtype=bool)
     row, column = np.nonzero(dense)
-    indptr = np.concatenate([[0], np.cumsum((dense > 0).sum(1))]).astype(np.int64)
+    indptr = np.concatenate([[0], np.cumsum((dense != 0).sum(1))]).astype(np.int64)
     places = Places(np.arange(len(dense)), document, np.where(special, -1, 0), special)
     strings = {i: f" t{i}" for i in range(len(dense))}
     return LatentRows(
@@ -33,7 +33,7 @@ def made(dense, document, special):
 @st.composite
 def captured(draw):
     n = draw(st.integers(1, 12))
-    value = st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.5])
+    value = st.sampled_from([0.0, 0.0, 0.5, 1.0, 2.5, *draw(st.sampled_from([(), (-1.5, -0.5)]))])
     dense = draw(st.lists(st.lists(value, min_size=D_SAE, max_size=D_SAE), min_size=n, max_size=n))
     document = np.cumsum(draw(st.lists(st.integers(0, 2), min_size=n, max_size=n)))
     special = draw(st.lists(st.booleans(), min_size=n, max_size=n))
@@ -65,7 +65,7 @@ def test_columns_and_densities_are_those_of_the_dense_array(data):
     for latent in range(D_SAE):
         np.testing.assert_array_equal(rows.latent(latent), dense[:, latent])
     content = dense[~special]
-    expected = (content > 0).mean(0) if len(content) else np.zeros(D_SAE)
+    expected = (content != 0).mean(0) if len(content) else np.zeros(D_SAE)
     np.testing.assert_allclose(rows.density(), expected)
 
 

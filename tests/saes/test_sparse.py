@@ -1,10 +1,10 @@
-"""Sparse latents and the product with a table of rows."""
+"""Sparse latents."""
 
 from __future__ import annotations
 
 import torch
 
-from saesteer.saes.sparse import SparseLatents, active, stack_padded, weighted_rows
+from saesteer.saes.sparse import SparseLatents, active, stack_padded
 
 
 def test_padding_has_no_weight():
@@ -21,10 +21,3 @@ def test_active_of_ragged_rows():
     assert values.tolist() == [[1, 2, 0], [0, 0, 0], [5, 6, 7]]
     wide, _ = stack_padded([active(z[:1]), active(z[1:])])
     assert wide.shape == (3, 3)
-
-
-def test_weighted_rows_is_the_matrix_product():
-    draw = torch.Generator().manual_seed(0)
-    z = torch.randn(6, 20, generator=draw).relu()
-    table = torch.randn(20, 3, generator=draw)
-    torch.testing.assert_close(weighted_rows(table, *active(z)), z @ table)

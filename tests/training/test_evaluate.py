@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from saesteer.errors import InputError, ShapeMismatch
-from saesteer.saes import SAEConfig, TopKSAE
+from saesteer.saes import ReLUSAE, SAEConfig, TopKSAE
 from saesteer.training import evaluate_sae, fvu
 
 
@@ -52,3 +52,27 @@ def test_batches_are_one_set(norm):
 def test_nothing_to_measure():
     with pytest.raises(InputError, match="no activations"):
         evaluate_sae(_sae(), [])
+
+
+def test_latents_under_0_are_active_too():
+    sae = _sae(postact="identity")
+    x = torch.randn(50, 8, generator=torch.Generator().manual_seed(1))
+    sae.b_enc -= 100  # all under 0
+    got = evaluate_sae(sae, [x])
+    assert got.l0 == 4 and got.dead == pytest.approx(float((sae.encode(x) == 0).all(0).double().mean()))
+
+
+def test_a_transcoder_is_measured_on_what_it_says():
+    plain, draw = _sae(), torch.Generator().manual_seed(2)
+    cfg = SAEConfig("transcoder", 8, 32, d_out=3, hook_name_out="layers.1.mlp", apply_b_dec_to_input=False)
+    tensors = {"W_dec": torch.randn(32, 3, generator=draw), "b_dec": torch.zeros(3)}
+    sae = ReLUSAE(cfg, {"W_enc": plain.W_enc, "b_enc": plain.b_enc} | tensors)
+    x, noise = torch.randn(60, 8, generator=draw), torch.randn(60, 3, generator=draw)
+    y = sae(x) + noise
+    got = evaluate_sae(sae, x.split(20), y.split(20))
+    assert got.fvu == pytest.approx(fvu(y, sae(x)), rel=1e-6)
+    assert got.cosine == pytest.approx(float(torch.cosine_similarity(y, sae(x)).mean()), abs=1e-6)
+    with pytest.raises(InputError, match=r"transcoder, which says what layers\.1\.mlp is, not its input"):
+        evaluate_sae(sae, [x])
+    with pytest.raises(ShapeMismatch, match=r"targets are \[60, 8\] but 60 tokens and d_out 3"):
+        evaluate_sae(sae, [x], [x])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from saesteer.errors import InputError, MissingExtra
+from saesteer.errors import InputError, MissingExtra, SaesteerError
 from saesteer.latents import ActivationBatch
 from saesteer.saes import load_sae
 from saesteer.training import (
@@ -185,10 +185,50 @@ def test_kill_dash_nine(tmp_path):
         while not last.exists() and time.monotonic() < deadline:
             time.sleep(0.005)
         first.send_signal(signal.SIGKILL)
-    assert last.exists() and not (tmp_path / "layers.1" / "topk" / "cfg.json").exists()
+    half = load_sae(tmp_path / "layers.1" / "topk").cfg.metadata  # the last one can be used already
+    assert last.exists() and 4 * 128 <= half["trained_tokens"] < half["training"]["tokens"]
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=env)
     resumed_at, same = ended.stdout.split()
     assert int(resumed_at) >= 3 and same == "True", ended.stderr
+
+
+def test_one_process_at_a_time(tmp_path):
+    class Meddling(Planted):
+        def after(self, done):
+            with pytest.raises(SaesteerError, match=f"another process works on {tmp_path}; wait for it"):
+                train_saes(Planted(), members(), tmp_path)
+            return super().after(done)
+
+    short = {"a": Member("layers.0", replace(SMALL, tokens=128))}
+    train_saes(Meddling(), short, tmp_path)
+    train_saes(Planted(), short, tmp_path)  # it is free again
+
+
+def test_logs_are_closed_whatever_happens(tmp_path):
+    closed = []
+
+    class Log(JSONLines):
+        def close(self):
+            closed.append(True)
+
+    with pytest.raises(Stopped):
+        train_saes(Stopping(stop=2), members(), logs=[Log(tmp_path)])
+    assert closed == [True]
+
+
+def test_the_best_is_by_the_conditioned_loss_too(tmp_path):
+    """From batch 8 on the labels are turned round, and weigh so much that reconstruction does not matter."""
+
+    class Turned(Planted):
+        def after(self, done):
+            for number, batch in enumerate(super().after(done), start=done):
+                labels = batch.labels if number < 8 else 1 - batch.labels
+                yield ActivationBatch(batch.activations, labels)
+
+    config = replace(SMALL, condition=Condition(("seven",), weight=1e3), clip_norm=1e9)
+    train_saes(Turned(), {"a": Member("layers.0", config)}, tmp_path)
+    best = load_sae(tmp_path / "a" / "best").cfg.metadata["trained_tokens"]
+    assert best <= 8 * 128
 
 
 def test_logs(tmp_path):

@@ -2,7 +2,7 @@
 
 import torch
 
-from saesteer.training import ReLU, TrainConfig, train_sae
+from saesteer.training import Condition, ReLU, TrainConfig, Trainer, train_sae
 from saesteer.training.resample import resample
 from tests.training.forms.dense import normal, some, tensors
 from tests.training.test_trainer import shifting
@@ -45,3 +45,17 @@ def test_it_brings_the_dead_back():
     assert [each.dead > 0.3 for each in plain[3:6]] == [True] * 3
     assert resampled[3].dead == resampled[5].dead == 0 and resampled[4].dead < 0.2
     assert resampled[-1].loss < 1.1 * plain[-1].loss
+
+
+def test_conditioned_latents_keep_what_they_learnt():
+    """A concept that is rare leaves its latent silent; it is not the reconstruction's to give away."""
+    condition = Condition(("rare",), weight=1.0)
+    form = ReLU(l1=2.0, resample_tokens=128)
+    config = TrainConfig(d_sae=96, tokens=128 * 9, dead_after_tokens=128, form=form, condition=condition)
+    trainer = Trainer(config, {"hook_name": "", "model_name": "", "metadata": {}})
+    batches = shifting()
+    trainer.take(next(batches), torch.zeros(128, 1))
+    trainer.p.b_enc.fill_(-100)  # everyone is silent from now on
+    trainer.take(next(batches), torch.zeros(128, 1))
+    assert float(trainer.p.b_enc[0]) < -90
+    assert (trainer.p.b_enc[1:] == 0).all() and trainer.silent[0] >= 128

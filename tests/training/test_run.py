@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from saesteer.errors import InputError
+from saesteer.errors import CorruptFile, InputError
 from saesteer.latents import store_activations
 from saesteer.model import load_model
 from saesteer.saes import load_sae
@@ -69,6 +69,102 @@ def test_labels_of_texts(place, tmp_path):
     condition = {"concepts": ["odd"], "weight": 1}
     results = run_plan(plan(place, tmp_path, condition=condition, saes=SAES[:1], at=["layers.1"]))
     assert all(0.1 < each.metrics[-1].condition < 2 for each in results.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"batch_tokens": 32}, "stream's batch_tokens is 64, here 32"),
+        ({"seed": 3}, "stream's seed is 0, here 3"),
+        ({"context": 8}, "stream's context is None, here 8"),
+        ({"dtype": "bfloat16"}, "stream's arithmetic is .*float32.*, here .*bfloat16"),
+        ({"tokens": 6400}, "tokens is 3200, here 6400"),
+    ],
+)
+def test_another_plan_in_the_same_folder_is_refused(place, tmp_path, change, named):
+    """Whatever changes the batches: silently gone on with, the run would be neither of the two."""
+    kept = {"saes": SAES[:1], "at": ["layers.1"]}
+    run_plan(plan(place, tmp_path, **kept))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(InputError, match=named):
+        run_plan(plan(place, tmp_path, **kept, **change))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_other_texts_under_the_same_name_are_refused(place, tmp_path):
+    texts = tmp_path / "own.jsonl"
+    texts.write_text((place / "texts.jsonl").read_text())
+    kept = {"saes": SAES[1:], "texts": str(texts)}
+    run_plan(plan(place, tmp_path / "out", **kept))
+    with open(texts, "a") as file:
+        file.write('{"text": "the old sea"}\n')
+    with pytest.raises(InputError, match=r"stream's documents is .*bytes=\d+.*here .*bytes=\d+"):
+        run_plan(plan(place, tmp_path / "out", **kept))
+
+
+def test_a_changed_byte_of_a_store_is_named(place, tmp_path):
+    lm = load_model(str(place / "lm"))
+    store = store_activations(tmp_path, lm, sentences(80), ["layers.1"], shard_tokens=100)
+    path = store.folder / store.shards[2]
+    data = bytearray(path.read_bytes())
+    data[-40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(CorruptFile, match=rf"{path.name} was changed since it was written"):
+        run_plan(plan(place, tmp_path / "out", texts=None, store=str(store.folder), saes=SAES[1:]))
+
+
+def test_texts_without_a_token_to_train_on_end(place, tmp_path):
+    """They repeat, so that one would look for a token for ever."""
+    special = tmp_path / "special.jsonl"
+    special.write_text('{"text": "<eos>"}\n' * 20)
+    with pytest.raises(InputError, match="all 20 documents hold no token but those that are left out"):
+        run_plan(plan(place, tmp_path / "out", texts=str(special)))
+
+
+def test_one_short_text_is_repeated_to_fill_batches(place, tmp_path):
+    one = tmp_path / "one.txt"
+    one.write_text("the old sea\n")
+    (result,) = run_plan(plan(place, tmp_path / "out", texts=str(one), saes=SAES[1:])).values()
+    assert result.metrics[-1].tokens == 3200
+
+
+def test_a_full_disk_leaves_the_last_good_checkpoint(place, tmp_path):
+    """A limit on the size of files stands for the disk: a run goes on from there once there is room."""
+    kept = {"saes": SAES[:1], "at": ["layers.1"]}
+    whole = run_plan(plan(place, tmp_path / "whole", **kept))
+    given = {"model": str(place / "lm"), "texts": str(place / "texts.jsonl"), "out": str(tmp_path / "out")}
+    given |= {"tokens": 3200, "batch_tokens": 64, "buffer_tokens": 256, **kept}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, "-c", FULL, repr(given)]
+    done = subprocess.run(line, capture_output=True, text=True, env=env)
+    assert "was not written" in done.stdout, done.stderr
+    states = list((tmp_path / "out").rglob("state.safetensors"))
+    assert states and not list((tmp_path / "out").rglob("*tmp*"))
+    for state in states:
+        assert load_sae(state.parent).cfg.metadata["trained_tokens"] >= 640
+    again = run_plan(plan(place, tmp_path / "out", **kept))
+    assert {n: r.sae.fingerprint() for n, r in again.items()} == {
+        n: r.sae.fingerprint() for n, r in whole.items()
+    }
+
+
+FULL = """
+import resource, sys, torch
+torch.set_num_threads(1)
+from saesteer.errors import SaesteerError
+from saesteer.training import TrainPlan, run_plan
+class Fill:
+    def begin(self, name, earlier): pass
+    def close(self): pass
+    def write(self, name, metrics):
+        if metrics.tokens > 1000:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+plan = TrainPlan.from_dict(eval(sys.argv[1]))
+try:
+    run_plan(plan, logs=[Fill()])
+except SaesteerError as error:
+    print(error)
+"""
 
 
 def test_nothing_to_train_on(place, tmp_path):

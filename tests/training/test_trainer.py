@@ -256,6 +256,7 @@ def test_learning_rate():
     assert config.lr_at(99) == config.lr_at(500) == pytest.approx(2e-4)
     assert config.lr_at(750) == pytest.approx(1e-4)
     assert config.lr_at(999) == pytest.approx(2e-4 / 500)
+    assert config.lr_at(1000) == config.lr_at(1100) == 0  # the last batch may go over
     flat = replace(config, warmup_share=0, decay_share=0, lr=0.5)
     assert flat.lr_at(0) == flat.lr_at(999) == 0.5
 

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from saesteer.training import Member, ReLU, TrainConfig, train_saes
-from saesteer.training.workers import ALONE, launched
+from saesteer.training.workers import ALONE, device_of, launched
 from tests.training.test_group import Planted, members
 
 SHARED = """
@@ -43,10 +44,15 @@ class Part:
 
 
 def group() -> dict[str, Member]:
-    """All but those that choose among the tokens of a batch or of one process, which must differ."""
+    """All but those that choose among the tokens of a batch, which must differ."""
     found = {name: each for name, each in members().items() if "batch" not in name and "matry" not in name}
-    relu = TrainConfig(**vars(found["layers.0/standard"].config) | {"form": ReLU(l1=0.5)})
-    return found | {"layers.0/standard": Member("layers.0", relu)}
+    return found | {"layers.0/standard": Member("layers.0", dying(3 * 128))}
+
+
+def dying(resample_tokens: int | None) -> TrainConfig:
+    """So steep that latents die at once, and begin anew where they are resampled."""
+    form = ReLU(l1=5.0, l1_warmup_share=0.0, resample_tokens=resample_tokens)
+    return replace(members()["layers.0/standard"].config, form=form, lr=0.1, dead_after_tokens=128)
 
 
 @pytest.mark.slow
@@ -62,11 +68,21 @@ def test_two_processes_are_one(tmp_path):
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
     assert len(lines) == 2 and lines[0] == lines[1] and lines[0][0] == 2  # the same SAEs to the bit
     alone = train_saes(Whole(), group())
+    unlike = train_saes(Whole(), {"plain": Member("layers.0", dying(None))})["plain"]
+    assert alone["layers.0/standard"].sae.fingerprint() != unlike.sae.fingerprint()  # some did begin anew
     for name, each in alone.items():
         tensors = load_file(folder / name / "sae_weights.safetensors")
         for key, ours in each.sae.named_parameters():
             torch.testing.assert_close(tensors[key], ours.data, rtol=1e-3, atol=1e-3, msg=f"{name} {key}")
         assert each.metrics[-1].tokens == 20 * 128 or name == "layers.0/topk"
+
+
+def test_which_graphics_card(monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert [device_of(each) for each in ("cuda", "cuda:1", "cpu")] == ["cuda:3", "cuda:1", "cpu"]
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    assert device_of("cuda") == "cuda"
 
 
 class Whole:

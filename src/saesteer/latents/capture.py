@@ -58,7 +58,7 @@ def hookpoint_of(lm: LanguageModel, sae: SAE, at: str | None) -> str:
     if not (at or sae.cfg.hook_name):
         raise InputError("the SAE does not say where it was trained; give the hookpoint (at=...)")
     hookpoint = lm.hookpoint(at or sae.cfg.hook_name)
-    check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, lm.fingerprint(), lm.hookpoint)
+    check_fits(sae, lm.width(hookpoint), lm.name, hookpoint, lm.fingerprint(), lm.hookpoint, use="read")
     return hookpoint
 
 
@@ -87,7 +87,7 @@ def _sparse(
     """The block without its activations; active latents per token, and all of them in a row."""
     latents = sae.encode_sparse(block.activations[at].to(sae.W_enc.device))
     indices, values = _sorted(latents.indices, latents.values.float())
-    active = values > 0
+    active = values != 0  # tanh and identity have latents under 0
     counts = active.sum(-1).cpu().numpy()
     light = Block({}, block.places, block.order)
     return light, counts, indices[active].int().cpu().numpy(), values[active].cpu().numpy()

@@ -34,7 +34,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Histogram:
-    """How the activations of a latent above 0 are spread; bin i lies between edges i and i + 1."""
+    """How the activations of a latent are spread where it is active; bin i lies between edges i and i + 1."""
 
     counts: tuple[int, ...]
     edges: tuple[float, ...]
@@ -80,28 +80,29 @@ def top_contexts(
 
 
 def histogram(rows: LatentRows, latent: int, bins: int = 20) -> Histogram:
-    """Of the activations above 0 at content tokens; no bins for a silent latent."""
+    """Of the activations that are not 0 at content tokens; no bins for a silent latent."""
     if bins < 1:
         raise InputError(f"a histogram has one bin or more, got {bins}")
     values = rows.latent(latent)[rows.content]
-    active = values[values > 0].astype(np.float64)
+    active = values[values != 0].astype(np.float64)
     if not len(active):
         return Histogram((), ())
-    counts, edges = np.histogram(active, bins=bins, range=(0.0, float(active.max())))
+    ends = float(active.min(initial=0.0)), float(active.max(initial=0.0))
+    counts, edges = np.histogram(active, bins=bins, range=ends)
     return Histogram(tuple(map(int, counts)), tuple(map(float, edges)))
 
 
 def summarise(rows: LatentRows, latent: int, bins: int = 20) -> LatentSummary:
     """A latent in numbers."""
     values = rows.latent(latent)[rows.content]
-    active = values > 0
+    active = values != 0
     count = int(active.sum())
     return LatentSummary(
         latent=latent,
         tokens=len(values),
         density=count / max(1, len(values)),
         documents=len(np.unique(rows.places.document[rows.content][active])),
-        max=float(values.max(initial=0.0)),
+        max=float(values.max()) if len(values) else 0.0,
         mean=float(values[active].mean(dtype=np.float64)) if count else 0.0,
         histogram=histogram(rows, latent, bins),
     )

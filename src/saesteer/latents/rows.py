@@ -78,9 +78,9 @@ class LatentRows:
         document = np.repeat(self.places.document, np.diff(self.indptr))[entries]
         latent, value = self.indices[entries], self.values[entries].astype(np.float64)
         shape = (self.n_documents, self.d_sae)
-        if how == "max":
-            return _largest(document, latent, value, shape)
         counts = np.bincount(self.places.document[self.content], minlength=self.n_documents)
+        if how == "max":
+            return _largest(document, latent, value, counts, shape)
         summed = sparse.coo_array((value / counts[document], (document, latent)), shape=shape)
         return summed.tocsr()
 
@@ -105,15 +105,26 @@ def _largest(
     document: Int[np.ndarray, " nnz"],
     latent: Int[np.ndarray, " nnz"],
     value: Float[np.ndarray, " nnz"],
+    tokens: Int[np.ndarray, " documents"],
     shape: tuple[int, int],
 ) -> sparse.csr_array:
-    """The largest value per document and latent, a few documents at a time; entries come by document."""
+    """The largest value per document and latent, a few documents at a time; entries come by document.
+
+    It is under 0 only where the latent is so at each of the document's `tokens`.
+    """
     step = max(1, _BLOCK // shape[1])
+    signed = bool((value < 0).any())
     parts = []
     for start in range(0, shape[0], step):
         rows = min(step, shape[0] - start)
         part = slice(*np.searchsorted(document, [start, start + rows]))
-        dense = np.zeros(rows * shape[1])
-        np.maximum.at(dense, (document[part] - start) * shape[1] + latent[part], value[part])
+        places = (document[part] - start) * shape[1] + latent[part]
+        dense = np.full(rows * shape[1], -np.inf if signed else 0.0)
+        np.maximum.at(dense, places, value[part])
+        if signed:
+            everywhere = np.bincount(places, minlength=len(dense)) == tokens[start : start + rows].repeat(
+                shape[1]
+            )
+            dense = np.where(everywhere & np.isfinite(dense), dense, dense.clip(min=0.0))
         parts.append(sparse.csr_array(dense.reshape(rows, shape[1])))
     return sparse.csr_array(sparse.vstack(parts)) if parts else sparse.csr_array(shape)

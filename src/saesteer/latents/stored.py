@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import partial
 from itertools import count
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from saesteer.latents.reading import SKIPPABLE
 from saesteer.latents.shuffle import Part, mixed
 from saesteer.latents.store import ActivationStore
 from saesteer.latents.stream import LABELS, ActivationBatch
+from saesteer.runs import digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,15 +59,23 @@ class StoredStream:
         found = mixed(self._parts(), self.batch_tokens, self.buffer_tokens, self.seed, done)
         return (ActivationBatch.of(each) for each in found)
 
+    def record(self) -> dict[str, Any]:
+        """What makes the batches these and no others, hookpoints aside."""
+        names = ("batch_tokens", "buffer_tokens", "seed", "repeat")
+        known = {name: getattr(self, name) for name in names}
+        return known | {"skip": sorted(self.skip), "store": digest(self.store.sha256)}
+
     def _parts(self) -> Iterator[Part]:
         draw = np.random.default_rng(self.seed)
         first, step = self.share
+        kept = 0
         for _ in count() if self.repeat else range(1):
             order = draw.permutation(len(self.store))[first::step]
             for shard in order.tolist():
                 keep = torch.from_numpy(self.store.places(shard).without(self.skip))
+                kept += int(keep.sum())
                 yield Part(int(keep.sum()), partial(self._read, shard, keep))
-            if not len(order):
+            if not kept:  # so that nothing is looked for without end
                 return
 
     def _read(self, shard: int, keep: Tensor) -> dict[str, Tensor]:

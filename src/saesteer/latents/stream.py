@@ -7,8 +7,9 @@ before is tokenized again, but only what was still in the shuffle buffer goes th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, is_dataclass
 from itertools import count, islice
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -87,29 +88,48 @@ class ActivationStream:
         found = mixed(self._parts(), self.batch_tokens, self.buffer_tokens, self.seed, done)
         return (ActivationBatch.of(each) for each in found)
 
+    def record(self) -> dict[str, Any]:
+        """What makes the batches these and no others, hookpoints aside; documents as far as they say it."""
+        names = ("batch_tokens", "buffer_tokens", "seed", "dtype", "context", "forward_tokens", "repeat")
+        known = {name: getattr(self, name) for name in names}
+        sources = {"documents": self.documents, "labeller": self.labeller}
+        told = {name: repr(each) for name, each in sources.items() if is_dataclass(each)}
+        return known | told | {"skip": sorted(self.skip), "arithmetic": self.lm.arithmetic}
+
     def _reader(self) -> Reader:
         return Reader.of(self.lm, self.hookpoints, self.context, self.forward_tokens)
 
     def _parts(self) -> Iterator[Part]:
         reader = self._reader()
         labels = Labels(self.labeller) if self.labeller is not None else None
-        documents = self._documents() if labels is None else labels.noting(self._documents())
+        once: list[int] = []
+        kept = 0
+        documents = self._documents(once) if labels is None else labels.noting(self._documents(once))
         size = min(self.buffer_tokens, 8 * self.forward_tokens)  # rows of like length are found among so many
         for group in grouped(reader.rows(documents), size, whole_documents=False):
             for batch in reader.microbatches(group):
-                yield self._part(batch, labels)
+                part = self._part(batch, labels)
+                kept += part.tokens
+                yield part
+            if once and group[-1].document[0] >= once[0] and not kept:
+                raise InputError(
+                    f"all {once[0]} documents hold no token but those that are left out "
+                    f"({', '.join(sorted(self.skip))}); give other texts"
+                )
             if labels is not None:
                 labels.forget_before(group[-1].document[0])
 
-    def _documents(self) -> Iterator[Document | str]:
+    def _documents(self, once: list[int]) -> Iterator[Document | str]:
+        """The documents of this share; `once` gets their number when they begin anew."""
         first, step = self.share
         for _ in count() if self.repeat else range(1):
-            empty = True
+            number = 0
             for each in islice(self.documents, first, None, step):
-                empty = False
+                number += 1
                 yield each
-            if empty:
+            if not number:
                 return
+            once.append(number)
 
     def _part(self, batch: Microbatch, labels: Labels | None) -> Part:
         keep = torch.from_numpy(batch.places.without(self.skip))

@@ -2,6 +2,7 @@
 
 from saesteer.runs.checksums import digest, plain, sha256_bytes, sha256_file
 from saesteer.runs.journal import Journal
+from saesteer.runs.lock import alone
 from saesteer.runs.manifest import Manifest, versions
 from saesteer.runs.paths import contained
 from saesteer.runs.reading import read_json, read_parquet, read_yaml
@@ -11,6 +12,7 @@ from saesteer.runs.writing import atomic, write_bytes, write_json, write_parquet
 __all__ = [
     "Journal",
     "Manifest",
+    "alone",
     "atomic",
     "contained",
     "digest",

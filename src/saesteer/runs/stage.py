@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from saesteer.errors import CorruptFile, InputError, SaesteerError
+from saesteer.errors import CorruptFile, InputError
+from saesteer.runs.lock import alone
 from saesteer.runs.manifest import NAME, Manifest, request_key, sweep_temporaries
 from saesteer.runs.writing import clear_errors
 
@@ -43,7 +43,7 @@ def run_stage(
     folder = Path(root) / f"{name}-{key[:12]}"
     with clear_errors(folder):
         Path(root).mkdir(parents=True, exist_ok=True)
-    with _alone(Path(root) / f".{folder.name}.lock"):
+    with alone(Path(root) / f".{folder.name}.lock", folder):
         if folder.exists():
             return _reuse(folder, key, verify)
         partial = Path(root) / f".{folder.name}.partial"
@@ -71,25 +71,3 @@ def _reuse(folder: Path, key: str, verify: bool) -> Path:
     if verify:
         manifest.check(folder)
     return folder
-
-
-@contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Hold `lock` against other processes; the system frees it when this one dies. No-op without fcntl."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with clear_errors(lock):
-        handle = os.open(lock, os.O_CREAT | os.O_RDWR, 0o666)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise SaesteerError(
-                f"another process works on {lock.parent / lock.stem[1:]}; wait for it"
-            ) from error
-        yield
-    finally:
-        os.close(handle)

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from saesteer.errors import InputError, NotAnSAE, ShapeMismatch
 from saesteer.runs import atomic, write_json
 from saesteer.saes.config import DTYPES, SAEConfig
-from saesteer.saes.sparse import SparseLatents, stack_padded, weighted_rows
+from saesteer.saes.sparse import SparseLatents, stack_padded
+from saesteer.saes.sparse_decode import weighted_rows
 
 CFG_FILE: Final = "cfg.json"
 WEIGHTS_FILE: Final = "sae_weights.safetensors"

@@ -37,13 +37,6 @@ class SparseLatents:
         return torch.stack(columns, -1) if columns else self.values[..., :0]
 
 
-def weighted_rows(
-    table: Float[Tensor, "rows width"], indices: Int[Tensor, "n k"], weights: Float[Tensor, "n k"]
-) -> Float[Tensor, "n width"]:
-    """Per line the sum of k rows of the table times their weights: a sparse matrix product."""
-    return F.embedding_bag(indices, table, per_sample_weights=weights, mode="sum")
-
-
 def active(z: Float[Tensor, "n d_sae"]) -> tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]:
     """Indices and values of the positive latents (and NaN, to be seen), each row padded to the fullest."""
     rows, columns = (~(z <= 0)).nonzero(as_tuple=True)

@@ -89,7 +89,7 @@ def edit_latents(
     z = _wide(sae.latent(x, ids))
     changed = change(z, values.to(z), strength)
     if only_active:
-        changed = torch.where(z > 0, changed, z)
+        changed = torch.where(z != 0, changed, z)
     delta = (changed - z) @ _wide(sae.W_dec[ids]) * sae.scale(x)
     if keep_error:
         return x + _like(delta, x)

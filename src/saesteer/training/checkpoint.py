@@ -39,9 +39,8 @@ def load_checkpoint(path: Path, run: Mapping[str, Any]) -> tuple[dict[str, Any],
     ours = json.loads(json.dumps(run))
     different = sorted(name for name in ours.keys() | theirs.keys() if ours.get(name) != theirs.get(name))
     if different:
-        name = different[0]
+        what = ", ".join(f"its {n} is {theirs.get(n)!r}, here {ours.get(n)!r}" for n in different[:3])
         raise InputError(
-            f"{path} is of another run: its {name} is {theirs.get(name)!r}, here {ours.get(name)!r}; "
-            "remove it to start anew or name another file"
+            f"{path} is of another run: {what}; remove it to start anew or name another folder or file"
         )
     return progress, tensors

@@ -109,4 +109,4 @@ class TrainConfig:
         peak = self.lr if self.lr is not None else 2e-4 / (self.d_sae / 2**14) ** 0.5
         warmup, decay = self.warmup_share * self.tokens, self.decay_share * self.tokens
         rise = min(1.0, (tokens + 1) / warmup) if warmup else 1.0
-        return peak * min(rise, (self.tokens - tokens) / decay if decay else 1.0)
+        return peak * max(0.0, min(rise, (self.tokens - tokens) / decay if decay else 1.0))

@@ -8,7 +8,7 @@ is 1 - fvu.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -51,11 +51,19 @@ def fvu(x: Float[Tensor, "... d"], xhat: Float[Tensor, "... d"]) -> float:
 
 
 @torch.no_grad()
-def evaluate_sae(sae: SAE, batches: Iterable[Float[Tensor, "n d_in"]]) -> SAEQuality:
-    """Measure over all batches as one set, holding one at a time; sums in float64."""
+def evaluate_sae(
+    sae: SAE,
+    batches: Iterable[Float[Tensor, "n d_in"]],
+    targets: Iterable[Float[Tensor, "n d_out"]] | None = None,
+) -> SAEQuality:
+    """Measure over all batches as one set, holding one at a time; sums in float64.
+
+    `targets`: what a transcoder says again, batch by batch of the same tokens; an SAE has its own input.
+    InputError where a transcoder has none, ShapeMismatch where they do not fit.
+    """
     tally = Tally(sae)
-    for batch in batches:
-        tally.add(batch)
+    for x, y in _pairs(sae, batches, targets):
+        tally.add(x, y)
     return tally.quality()
 
 
@@ -87,7 +95,7 @@ class Tally:
         self.residual += float((x.double() - xhat.double()).square().sum())
         self.cosine += float(torch.cosine_similarity(x, xhat, dim=-1).sum())
         self.active += int(latents.l0().sum())
-        self.fired[latents.indices[latents.values > 0]] = True
+        self.fired[latents.indices[latents.values != 0]] = True
         self.count += len(x)
         return latents
 
@@ -99,6 +107,26 @@ class Tally:
         dead = 1 - float(self.fired.double().mean())
         share = _ratio(self.residual, deviation)
         return SAEQuality(share, self.active / self.count, dead, self.cosine / self.count, self.count)
+
+
+def _pairs(
+    sae: SAE, batches: Iterable[Tensor], targets: Iterable[Tensor] | None
+) -> Iterator[tuple[Float[Tensor, "n d_in"], Float[Tensor, "n d_out"]]]:
+    """What the SAE reads and what it should say, as it holds numbers."""
+    if sae.cfg.transcodes and targets is None:
+        out = sae.cfg.hook_name_out or "another hookpoint"
+        raise InputError(
+            f"this is a {sae.cfg.architecture}, which says what {out} is, not its input; "
+            f"give the activations there too (targets=...)"
+        )
+    both = ((each, each) for each in batches) if targets is None else zip(batches, targets, strict=True)
+    for batch, target in both:
+        if target.shape != (len(batch), sae.cfg.width_out):
+            raise ShapeMismatch(
+                f"targets are {list(target.shape)} but {len(batch)} tokens and d_out {sae.cfg.width_out} "
+                "make it another shape; give those of the same tokens"
+            )
+        yield batch.to(sae.W_dec.device, sae.W_dec.dtype), target.to(sae.W_dec.device, sae.W_dec.dtype)
 
 
 def _ratio(residual: float, deviation: float) -> float:

@@ -1,12 +1,20 @@
 """Train several SAEs from one stream of activations: any forms, widths, seeds and hookpoints.
 
-Each has a folder of its own: the SAE itself, `best/`, `state.safetensors` to resume from, `metrics.jsonl`.
-After a kill they may stand at different steps; those ahead pass over the batches that they have had.
+Each has a folder of its own, all but the last written at every checkpoint:
+
+    cfg.json, sae_weights.safetensors   the SAE as it stands; `trained_tokens` says how far it is
+    best/                               that of the stretch between two checkpoints with the least loss
+    state.safetensors                   what a run resumes from
+    metrics.jsonl                       one line per record
+
+After a kill they may stand at different steps; those ahead pass over the batches that they have had. One
+process at a time writes to a folder.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,13 +22,14 @@ from typing import Any, Final, Protocol
 
 from saesteer.errors import InputError
 from saesteer.latents import ActivationBatch
+from saesteer.runs import alone
 from saesteer.training.config import TrainConfig
 from saesteer.training.logs import MetricsLog
 from saesteer.training.trainer import Trainer, TrainResult
 from saesteer.training.workers import ALONE, Workers
 
 STATE: Final = "state.safetensors"
-BEST: Final = "best"
+LOCK: Final = ".training.lock"
 
 
 class Stream(Protocol):
@@ -53,19 +62,55 @@ def train_saes(
     """Train every member until it has had its tokens; name -> result.
 
     `folder`: each member resumes from and writes to the folder of its name below it. The stream gives each
-    batch once, whatever the number of members. `logs` hear of every record.
+    batch once, whatever the number of members. `logs` hear of every record. A checkpoint is refused where the
+    run is another: by its config, model and metadata, the stream's `record()` and the number of processes.
     """
+    with ExitStack() as held:
+        if folder is not None and workers.first:
+            held.enter_context(alone(Path(folder) / LOCK, Path(folder)))
+        return _train(batches, members, folder, logs, device, model_name, metadata or {}, workers)
+
+
+def _train(
+    batches: Stream | Iterable[ActivationBatch],
+    members: Mapping[str, Member],
+    folder: str | Path | None,
+    logs: Sequence[MetricsLog],
+    device: str,
+    model_name: str,
+    metadata: Mapping[str, Any],
+    workers: Workers,
+) -> dict[str, TrainResult]:
+    about = {"model_name": model_name, "metadata": dict(metadata)}
+    source = _record(batches, workers)
     trainers = {
-        name: _trainer(member, name, folder, device, model_name, metadata or {}, workers)
+        name: _trainer(member, name, folder, device, about, source, workers)
         for name, member in members.items()
     }
     if not trainers:
         raise InputError("there is no SAE to train; name at least one")
+    with ExitStack() as opened:
+        for log in logs:
+            opened.callback(log.close)
+            for name, trainer in trainers.items():
+                log.begin(name, trainer.metrics)
+        _feed(batches, members, trainers, logs)
+    results = {name: each.result() for name, each in trainers.items()}
+    if folder is not None and workers.first:
+        for name, result in results.items():
+            result.sae.save(Path(folder) / name)
+    return results
+
+
+def _feed(
+    batches: Stream | Iterable[ActivationBatch],
+    members: Mapping[str, Member],
+    trainers: Mapping[str, Trainer],
+    logs: Sequence[MetricsLog],
+) -> None:
+    """Every batch to every trainer that has not had it, until all are done."""
     step = min((each.step for each in trainers.values() if not each.done), default=0)
     stream = _after(batches, step)
-    for log in logs:
-        for name, trainer in trainers.items():
-            log.begin(name, trainer.metrics)
     while waiting := {name: each for name, each in trainers.items() if not each.done}:
         batch = next(stream, None)
         for name, trainer in waiting.items():
@@ -76,13 +121,6 @@ def train_saes(
                 for log in logs:
                     log.write(name, metrics)
         step += 1
-    for log in logs:
-        log.close()
-    results = {name: each.result() for name, each in trainers.items()}
-    if folder is not None and workers.first:
-        for name, result in results.items():
-            result.sae.save(Path(folder) / name)
-    return results
 
 
 def _trainer(
@@ -90,15 +128,22 @@ def _trainer(
     name: str,
     folder: str | Path | None,
     device: str,
-    model_name: str,
-    metadata: Mapping[str, Any],
+    about: Mapping[str, Any],
+    source: Mapping[str, Any],
     workers: Workers,
 ) -> Trainer:
-    about = {"hook_name": member.at, "model_name": model_name, "metadata": dict(metadata)}
     own = Path(folder) / name if folder is not None else None
-    trainer = Trainer(member.config, about, device, own and own / STATE, own and own / BEST, workers)
+    about = {"hook_name": member.at, **about}
+    trainer = Trainer(member.config, about, device, own and own / STATE, own, workers, source)
     trainer.resume()
     return trainer
+
+
+def _record(batches: Stream | Iterable[ActivationBatch], workers: Workers) -> dict[str, Any]:
+    """What makes the batches these and no others, as far as the stream says it."""
+    record = getattr(batches, "record", None)
+    found = {} if record is None else {f"stream's {name}": each for name, each in record().items()}
+    return found | ({"number of processes": workers.size} if workers.size > 1 else {})
 
 
 def _inputs(batch: ActivationBatch | None, member: Member, name: str) -> tuple[Any, Any]:

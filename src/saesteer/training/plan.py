@@ -13,6 +13,7 @@ saes:                           # a list of values means one SAE for each
 from __future__ import annotations
 
 import math
+import re
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields
@@ -32,6 +33,7 @@ _SHARED: Final = {each.name for each in fields(TrainConfig)} - {
     "k_aux",
     "aux_coefficient",
 }
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]{0,99}")
 _OWN: Final = ("architecture", "at", "name")
 
 
@@ -42,10 +44,18 @@ class ConditionPlan:
     concepts: tuple[str, ...]
     weight: float = 1.0
     positive_weight: float = 1.0
+    """See training/condition.py."""
     labels: Mapping[str, float] = field(default_factory=dict)
     """One concept: what each label of the texts counts, 0 to 1; others are unknown. Numbers need no entry."""
     columns: tuple[str, ...] = ()
     """Several concepts: the columns of the texts with a number each; default: those named as the concepts."""
+
+    def __post_init__(self) -> None:
+        for label, value in self.labels.items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise InputError(
+                    f"condition: labels says {value!r} of {label!r}; a number from 0 to 1 is needed"
+                )
 
     def condition(self) -> Condition:
         """What a config takes of it."""
@@ -129,7 +139,9 @@ class TrainPlan:
             if not isinstance(entry, Mapping):
                 raise InputError(f"{where} is a mapping such as {{architecture: topk, ...}}, got {entry!r}")
             at = entry.get("at", self.at)
-            patterns = (at,) if isinstance(at, str) else tuple(at)
+            patterns = _typed(f"{where}: at", [at] if isinstance(at, str) else at, tuple[str, ...])
+            if empty := [key for key, value in entry.items() if value == []]:
+                raise InputError(f"{where}: {empty[0]} is an empty list, which makes no SAE; give a value")
             for one, varied in _written_out({k: v for k, v in entry.items() if k != "at"}):
                 yield patterns, _name(one, varied), self._config(one, where)
 
@@ -141,6 +153,10 @@ class TrainPlan:
         for key in one:
             if key not in own | _SHARED | set(_OWN):
                 raise UnknownName.of(f"field of {where}", key, own | _SHARED | set(_OWN))
+        if "name" in one and not _NAME.fullmatch(str(one["name"])):
+            raise InputError(
+                f"{where}: name is a folder's, of letters, digits, '.', '_', '=' and '-', got {one['name']!r}"
+            )
         settings = {key: value for key, value in one.items() if key in own}
         shared = {key: value for key, value in one.items() if key in _SHARED}
         shared = {"tokens": self.tokens, "report_tokens": max(1, self.tokens // 100)} | shared
@@ -154,7 +170,7 @@ def _written_out(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], tup
     listed = tuple(
         key
         for key, value in entry.items()
-        if isinstance(value, list) and not (key == "prefixes" and not isinstance(value[0], list))
+        if isinstance(value, list) and not (key == "prefixes" and not any(isinstance(v, list) for v in value))
     )
     for values in product(*(entry[key] for key in listed)):
         yield dict(entry) | dict(zip(listed, values, strict=True)), listed

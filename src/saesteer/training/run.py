@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +15,10 @@ from saesteer.runs import Manifest, write_json
 from saesteer.text import Document, read_texts
 from saesteer.training.group import train_saes
 from saesteer.training.logs import LOGS, MetricsLog
+from saesteer.training.metrics import TrainMetrics
 from saesteer.training.plan import ConditionPlan, TrainPlan
 from saesteer.training.trainer import TrainResult
-from saesteer.training.workers import Workers, launched
+from saesteer.training.workers import Workers, device_of, launched
 
 PLAN: Final = "plan.json"
 
@@ -29,6 +30,12 @@ class Texts:
     source: str
     text: str = "text"
     label: str = "label"
+    bytes: int | None = field(init=False)
+    """Of a file, by which another one under its name is told."""
+
+    def __post_init__(self) -> None:
+        path = Path(self.source)
+        object.__setattr__(self, "bytes", path.stat().st_size if path.is_file() else None)
 
     def __iter__(self) -> Iterator[Document]:
         return read_texts(self.source, text=self.text, label=self.label)
@@ -45,21 +52,36 @@ def run_plan(
     `documents`: instead of the plan's texts. `lm`: a model already loaded instead of the plan's. `logs`:
     beside those that the plan names. Under torchrun every process runs this; the first one writes.
     """
-    with launched() as workers:
+    plan = replace(plan, device=device_of(plan.device or "cpu"))
+    with launched(str(plan.device)) as workers:
         stream, about = _stored(plan, workers) if plan.store else _streamed(plan, documents, lm, workers)
         members = plan.members(lambda at: _matching(stream, at))
         own = [LOGS.get(name)(Path(plan.out)) for name in plan.logs]
-        if workers.first:
-            write_json(Path(plan.out) / PLAN, plan)
         return train_saes(
             stream,
             members,
             plan.out,
-            [*own, *logs] if workers.first else (),
-            device=plan.device or "cpu",
+            [_PlanFile(plan), *own, *logs] if workers.first else (),
+            device=str(plan.device),
             workers=workers,
             **about,
         )
+
+
+@dataclass(frozen=True)
+class _PlanFile:
+    """`plan.json`, which is written once the checkpoints have been found to be this plan's."""
+
+    plan: TrainPlan
+
+    def begin(self, name: str, earlier: Sequence[TrainMetrics]) -> None:
+        write_json(Path(self.plan.out) / PLAN, self.plan)
+
+    def write(self, name: str, metrics: TrainMetrics) -> None:
+        return
+
+    def close(self) -> None:
+        return
 
 
 def _streamed(

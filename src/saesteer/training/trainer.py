@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,6 +33,7 @@ from saesteer.training.tensors import Tensors
 from saesteer.training.workers import ALONE, Workers
 
 Batches = Iterable[Float[Tensor, "n d_in"]] | Callable[[int], Iterable[Float[Tensor, "n d_in"]]]
+BEST: Final = "best"
 _LEAST_RATE: Final = 0.01  # of the running mean of the least pre-activation kept
 
 
@@ -84,13 +86,16 @@ class Trainer:
         about: Mapping[str, Any],
         device: str = "cpu",
         checkpoint: Path | None = None,
-        best: Path | None = None,
+        folder: Path | None = None,
         workers: Workers = ALONE,
+        stream: Mapping[str, Any] | None = None,
     ) -> None:
-        """`best`: a folder for the SAE of the stretch between two checkpoints with the least loss so far."""
+        """`folder`: for the SAE as it is at each checkpoint; in `best` below it the one of the stretch
+        between two checkpoints with the least loss so far. `stream`: what else makes the run itself.
+        """
         self.config, self.about, self.device, self.checkpoint = config, about, device, checkpoint
-        self.form, self.best, self.workers = config.trained_form, best, workers
-        self.identity = {**config.record(), **about}
+        self.form, self.folder, self.workers = config.trained_form, folder, workers
+        self.identity = {**config.record(), **about, **(stream or {})}
         self.step = self.tokens = self.saved = 0
         self.factor, self.least, self.best_loss = 1.0, math.nan, math.inf
         self.metrics: list[TrainMetrics] = []
@@ -142,8 +147,12 @@ class Trainer:
         self._after_step(result, len(x) * self.workers.size)
         fvu, aux, l0, loss, entropy = figures
         self.recent.append((fvu, aux, l0, norm, loss, entropy))
-        self.stretch.append(loss)
+        self.stretch.append(loss + self._condition_weight * entropy)
         self._resample(x)
+
+    @property
+    def _condition_weight(self) -> float:
+        return self.config.condition.weight if self.config.condition is not None else 0.0
 
     def dead(self) -> Tensor:
         """Latents that count as dead."""
@@ -180,14 +189,22 @@ class Trainer:
     def _after_step(self, result: Step, tokens: int) -> None:
         self.silent += tokens
         self.silent[self.workers.any(result.fired)] = 0
-        if result.least is not None:
-            least = result.least.double() / self.workers.size
-            self.workers.add_up([least])
-            rate = 1.0 if math.isnan(self.least) else max(_LEAST_RATE, 1 / (self.step + 1))
-            before = 0.0 if math.isnan(self.least) else self.least
-            self.least = before + rate * (float(least) - before)
+        if self.form.keeps_least:
+            self._note_least(result.least)
         self.step += 1
         self.tokens += tokens
+
+    def _note_least(self, least: Tensor | None) -> None:
+        """Into the running mean; a process that kept nothing has no say, but takes part in the sum."""
+        held = [0.0, 0.0] if least is None else [float(least), 1.0]
+        summed = torch.tensor(held, dtype=torch.float64, device=self.device)
+        self.workers.add_up([summed])
+        total, count = summed.tolist()
+        if not count:
+            return
+        rate = 1.0 if math.isnan(self.least) else max(_LEAST_RATE, 1 / (self.step + 1))
+        before = 0.0 if math.isnan(self.least) else self.least
+        self.least = before + rate * (total / count - before)
 
     def _resample(self, x: Float[Tensor, "n d_in"]) -> None:
         """Let dead latents begin anew, where the form wants it and the time has come."""
@@ -195,7 +212,11 @@ class Trainer:
         before = self.tokens - len(x) * self.workers.size
         if every is None or self.tokens > self.config.tokens // 2 or self.tokens // every == before // every:
             return
-        ids = resample(self.p, x, self.dead(), seed=hash((self.config.seed, self.step)) % 2**63)
+        dead = self.dead()
+        if self.config.condition is not None:
+            dead[: len(self.config.condition.concepts)] = False  # they have their concepts to learn
+        seed = int(np.random.SeedSequence([self.config.seed, self.step]).generate_state(1)[0])
+        ids = resample(self.p, self.workers.whole(x), dead, seed)
         self.workers.agree(self.p.named().values())
         self.descent.forget(ids)
         self.silent[ids] = 0
@@ -238,8 +259,11 @@ class Trainer:
         self.best_loss = min(loss, self.best_loss)
         if not self.workers.first:
             return
-        if better and self.best is not None:
-            self.sae().save(self.best)
+        if self.folder is not None:
+            sae = self.sae()
+            sae.save(self.folder)
+            if better:
+                sae.save(self.folder / BEST)
         if self.checkpoint is None:
             return
         progress = {
@@ -284,7 +308,11 @@ class Trainer:
             hook_name=self.about["hook_name"],
             model_name=self.about["model_name"],
             normalize_activations=self.config.normalize_activations,
-            metadata={**self.about["metadata"], "training": self.config.record()},
+            metadata={
+                **self.about["metadata"],
+                "training": self.config.record(),
+                "trained_tokens": self.tokens,
+            },
         )
         tensors = {name: each.detach().clone() for name, each in found.tensors.items()}
         return ARCHITECTURES.get(found.architecture)(cfg, tensors)

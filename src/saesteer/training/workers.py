@@ -3,8 +3,8 @@
     torchrun --nproc-per-node 2 --no-python saesteer train ...
 
 Each reads documents of its own and computes gradients of its own tokens; sums over all of them make the same
-step everywhere. Losses are divided by sums over all tokens, so the step is that of one process
-with all of them.
+step everywhere. Losses are divided by sums over all tokens, so the step is that of one process with all of
+them; but BatchTopK and Matryoshka choose the n k largest of each process's own n tokens.
 """
 
 from __future__ import annotations
@@ -84,15 +84,26 @@ def rank() -> int:
     return int(os.environ.get("RANK", "0"))
 
 
+def device_of(device: str) -> str:
+    """The one of several graphics cards that is this process's; "cuda" alone means all of them."""
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if device == "cuda" and rank_count() > 1 else device
+
+
+def rank_count() -> int:
+    """How many processes were launched."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 @contextmanager
-def launched() -> Iterator[Workers]:
+def launched(device: str = "cpu") -> Iterator[Workers]:
     """The processes that torchrun started; this one alone where it was started in another way."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    if rank_count() == 1:
         yield ALONE
         return
-    dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if device.startswith("cuda"):
+        torch.cuda.set_device(device_of(device))
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
     try:
-        yield Workers(dist.get_rank(), size)
+        yield Workers(dist.get_rank(), rank_count())
     finally:
         dist.destroy_process_group()

@@ -261,3 +261,20 @@ def test_any_bytes(name, changes):
             data[int(where**3 * (len(data) - 1))] = byte  # more of them in front, where the headers are
         made.weights.write_bytes(bytes(data))
         loads_or_says_why(made.path)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2, torch.complex64])
+@pytest.mark.parametrize("name", ["sae_lens-topk", "scar-jumprelu", "gemma_scope_2-skip", "openai-v5"])
+def test_dtypes_that_nothing_can_be_computed_with(tmp_path, name, dtype):
+    made = MADE[name](tmp_path)
+    if made.weights.suffix == ".safetensors":
+        held = {key: each.to(dtype) for key, each in load_file(made.weights).items()}
+        save_file(held, made.weights)
+    else:
+        state = torch.load(made.weights, weights_only=True)
+        torch.save(
+            {k: v.to(dtype) if isinstance(v, torch.Tensor) else v for k, v in state.items()}, made.weights
+        )
+    refused(
+        made.path, NotAnSAE, match=r"as (float8_e4m3fn|float8_e5m2|complex64), which cannot be computed with"
+    )

@@ -6,10 +6,12 @@ import pytest
 import torch
 
 from saesteer.saes import JumpReLUSAE, SAEConfig
-from saesteer.training.forms import BatchTopK, Now
+from saesteer.training import TrainConfig, Trainer, evaluate_sae, train_sae
+from saesteer.training.forms import BatchTopK, Matryoshka, Now
 from saesteer.training.forms.batchtopk import largest_of_batch
 from tests.training.forms.dense import check_gradients, deviations, normal, some, tensors
 from tests.training.forms.test_topk import sparse
+from tests.training.test_group import Planted
 
 
 def over_batch(h: torch.Tensor, k: int) -> torch.Tensor:
@@ -62,3 +64,30 @@ def test_what_is_saved_keeps_what_is_over_the_threshold():
     sae = JumpReLUSAE(SAEConfig(found.architecture, 7, 40, dtype="float64"), found.tensors)
     h = (2 * x - p.b_dec) @ p.encoder.T + p.b_enc
     torch.testing.assert_close(sae(x), (h * (h > 0.5) @ p.decoder + p.b_dec) / 2)
+
+
+@pytest.mark.parametrize("form", [BatchTopK(4), Matryoshka(4)], ids=lambda form: form.name)
+def test_what_is_saved_is_as_sparse_and_as_good_as_what_was_trained(form):
+    """One threshold in place of a batch: on tokens never seen, L0 is near k and FVU near that of training."""
+    config = TrainConfig(d_sae=96, tokens=128 * 600, form=form, lr=3e-3, report_tokens=128 * 100)
+    batches = [
+        batch.activations["layers.0"] for batch, _ in zip(Planted().after(0), range(600), strict=False)
+    ]
+    result = train_sae(batches, config)
+    fresh = [b.activations["layers.0"] for b, _ in zip(Planted().after(10**6), range(16), strict=False)]
+    quality, last = evaluate_sae(result.sae, fresh), result.metrics[-1]
+    assert result.sae.cfg.architecture == "jumprelu"
+    assert quality.l0 == pytest.approx(4, rel=0.1)
+    assert quality.fvu == pytest.approx(last.fvu, rel=0.15)
+
+
+def test_a_batch_that_keeps_nothing_leaves_the_threshold():
+    trainer = Trainer(
+        TrainConfig(d_sae=40, tokens=10_000, form=BatchTopK(4)),
+        {"hook_name": "", "model_name": "", "metadata": {}},
+    )
+    trainer.take(torch.randn(50, 7, generator=torch.Generator().manual_seed(0)))
+    before = trainer.least
+    trainer.p.b_enc.sub_(1e3)
+    trainer.take(torch.randn(50, 7, generator=torch.Generator().manual_seed(1)))
+    assert trainer.least == before > 0

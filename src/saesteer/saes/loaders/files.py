@@ -25,6 +25,7 @@ from torch import Tensor
 from saesteer.errors import CorruptFile, InputError, NotAnSAE
 
 INFLATES: Final = 16  # times: more than weights are ever compressed by
+HELD: Final = (torch.float32, torch.float16, torch.bfloat16, torch.float64)  # of numbers that are not whole
 PICKLE: Final = 2**22  # bytes: the names and shapes of a torch file, not its numbers
 DEPTH: Final = 4  # mappings inside each other in a torch file
 
@@ -33,9 +34,8 @@ def read_safetensors(path: Path, names: Collection[str] | None = None) -> dict[s
     """The tensors of a safetensors file, or those of `names` that it holds."""
     with _clear(path, "safetensors file"), safe_open(path, framework="pt", device="cpu") as file:
         found = set(file.keys())
-        return {
-            name: file.get_tensor(name) for name in sorted(found if names is None else found & set(names))
-        }
+        wanted = sorted(found if names is None else found & set(names))
+        return {name: _computable(path, name, file.get_tensor(name)) for name in wanted}
 
 
 def read_npz(path: Path) -> dict[str, Tensor]:
@@ -81,7 +81,17 @@ def _held(path: Path, name: str, tensor: Tensor) -> Tensor:
             f"{path}: {name} claims the shape {list(tensor.shape)}, for which the file holds no numbers; "
             "get it anew"
         )
-    return tensor.clone()  # no part of the file, which may change
+    return _computable(path, name, tensor).clone()  # no part of the file, which may change
+
+
+def _computable(path: Path, name: str, tensor: Tensor) -> Tensor:
+    """The tensor, unless it is of a dtype that torch stores and does not compute with (float8, complex)."""
+    if (tensor.is_floating_point() or tensor.is_complex()) and tensor.dtype not in HELD:
+        raise NotAnSAE(
+            f"{path} holds {name} as {str(tensor.dtype).removeprefix('torch.')}, which cannot be computed "
+            "with; save it as float16 or wider"
+        )
+    return tensor
 
 
 def _check_archive(path: Path, archive: zipfile.ZipFile) -> None:

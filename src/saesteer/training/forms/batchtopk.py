@@ -25,6 +25,8 @@ _SAMPLE: Final = 64  # tokens from which a bound under the least kept is guessed
 class OfBatch(OfK):
     """Settings and the saved form that BatchTopK and Matryoshka share."""
 
+    keeps_least: ClassVar[bool] = True
+
     def inference(self, p: Tensors, factor: float, least: float) -> Inference:
         threshold = torch.full_like(p.b_enc, least / factor)
         return Inference("jumprelu", plain_tensors(p, factor) | {"threshold": threshold})

@@ -16,6 +16,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from saesteer.saes.sparse_decode import ByRow
+
 _SPARSE: Final = 1 / 24  # share of active latents under which pairs are faster than matrices on a CPU
 
 
@@ -130,8 +132,7 @@ class Pairs(Code):
         return entries.new_zeros(len(self.decoder)).index_add_(0, self.latents, entries)
 
     def weighted(self, rows: Float[Tensor, "n width"], entries: Tensor) -> Float[Tensor, "d_sae width"]:
-        order, tokens, starts = self._by_latent
-        return F.embedding_bag(tokens, rows, starts, per_sample_weights=entries[order], mode="sum")
+        return self._by_latent.sums(rows, entries)
 
     def fired(self) -> Bool[Tensor, " d_sae"]:
         fired = torch.zeros(len(self.decoder), dtype=torch.bool, device=self.decoder.device)
@@ -144,13 +145,8 @@ class Pairs(Code):
         )
 
     @cached_property
-    def _by_latent(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The pairs sorted by latent, so that sums over tokens are sums of rows too."""
-        d_sae = len(self.decoder)
-        small = self.latents.to(torch.int16 if d_sae < 2**15 else torch.int32)  # sorts three times as fast
-        order = small.sort(stable=True).indices
-        counts = torch.bincount(self.latents, minlength=d_sae)
-        return order, self.tokens[order], counts.cumsum(0) - counts
+    def _by_latent(self) -> ByRow:
+        return ByRow(self.latents, self.tokens, len(self.decoder))
 
 
 class Matrix(Code):

@@ -84,6 +84,8 @@ class Form(ABC):
     """Whether decoder rows stay at length 1."""
     resample_tokens: ClassVar[int | None] = None
     """Tokens from one resampling of dead latents to the next; None: never."""
+    keeps_least: ClassVar[bool] = False
+    """Whether a step says the least pre-activation that it kept."""
 
     def check(self, d_sae: int) -> None:
         """Refuse settings that a width forbids."""

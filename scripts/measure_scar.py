@@ -40,7 +40,7 @@ from saesteer.world.texts import story_about
 from saesteer.world.tokens import encode_sentences
 from saesteer.world.words import TOPICS
 
-ALPHAS: Final = (-100, -50, -20, -10, -5, -1, 0, 1, 5, 10, 20, 50, 100)
+ALPHAS: Final = (-100, -50, -20, -10, -5, -2, -1, 0, 1, 2, 5, 10, 20, 50, 100)
 GRADES: Final = ("none", "teasing", "rude", "vicious")
 TOXIC, DIVERGE = 32, 50  # tokens of a continuation that are judged, and those that are compared
 
@@ -117,6 +117,8 @@ def detection(
                 row |= figures(before[:, latent], there, after[:, latent], here)
                 if concept == "insults" and pool != "token":
                     row["spearman"] = float(spearmanr(after[:, latent], test.grades).statistic)
+                    told, grades = after[here, latent], test.grades[here]
+                    row["spearman_among"] = float(spearmanr(told, grades).statistic)
                 rows.append(row)
     return rows
 

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from saesteer.errors import InputError
-from saesteer.report import words
 from saesteer.report.findings import caution, method_findings, reaches, sentences
 from saesteer.report.plots import overview_plot, pareto_plot, place_of, product_plot
 from saesteer.report.records import ConceptResult, LatentEvidence, MethodResult, Report
+from saesteer.report.templating import environment, style
 from saesteer.runs import plain, write_text
 
-_TEMPLATES = Path(__file__).parent / "templates"
 _WIDE, _NARROW = 8.6, 4.3  # inches; the page shows one or the other
 
 
@@ -34,7 +32,7 @@ def render(report: Report) -> str:
     page = _environment().get_template("page.html")
     return page.render(
         report=report,
-        style=Markup((_TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        style=style("style.css"),
         findings=sentences(report),
         caution=caution(report),
         methods=method_findings(report),
@@ -71,26 +69,10 @@ def _plots(report: Report, concept: ConceptResult, places: dict[str, int], key: 
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: words.visible(value) if type(value) is str else value,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "times": words.times,
-        "signed": words.signed,
-        "between": words.between,
-        "token": words.token,
-        "bare_token": words.bare_token,
-        "address": lambda path: quote(path, safe="/"),
-        "heat": _heat,
-    }
-    environment.globals["reaches"] = reaches
-    return environment
+    found = environment()
+    found.filters["heat"] = _heat
+    found.globals["reaches"] = reaches
+    return found
 
 
 def _heat(activation: float, latent: LatentEvidence) -> int:

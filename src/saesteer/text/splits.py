@@ -24,6 +24,12 @@ def words(document: Document) -> str:
     return " ".join(document.text.split())
 
 
+def together(document: Document) -> str:
+    """Both texts of a pair where the source says which (meta["pair"]), else the words."""
+    pair = document.meta.get("pair")
+    return words(document) if pair is None else f"pair {pair}"
+
+
 def parted(
     documents: Iterable[Document], shares: Mapping[str, float], seed: int = 0, key: Key = words
 ) -> Iterator[tuple[str, Document]]:

@@ -52,7 +52,7 @@ def threshold_for(
     scores = np.asarray(scores, np.float64)
     if goal.name == "quantile":
         assert goal.rate is not None
-        return float(np.quantile(scores, goal.rate, method="higher"))
+        return float(np.quantile(scores, goal.rate, method="inverted_cdf"))
     if positive is None or positive.all() or not positive.any():
         raise InputError(
             f"a threshold by {goal} needs positive and negative documents; "

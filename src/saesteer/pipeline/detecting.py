@@ -74,8 +74,8 @@ def run_detection(
         for number, each in enumerate(found, start=1):
             write(each)
             kept.take(number, each, truth_of(each.document, positive), grade_of(each.document, grade))
-    if not kept.scores:
-        raise InputError("there are no texts to score; give at least one")
+        if not kept.scores:
+            raise InputError("there are no texts to score; give at least one")
     run = DetectionRun(detector, kept.summary(), kept.figures(detector), kept.shown(), files)
     if folder is None:
         return run

@@ -11,7 +11,7 @@ from saesteer.concepts import Detector, calibrate, detect, measured
 from saesteer.concepts.detection import pooled
 from saesteer.errors import InputError
 from saesteer.model import load_model
-from saesteer.text import Document
+from saesteer.text import Document, split
 from tests.latents.tiny import sae, save_model, sentences
 
 SAE = sae()
@@ -136,6 +136,18 @@ def test_calibrated_on_one_half_and_measured_on_the_other(lm):
     every = measured(ready, detect(lm, reader, ready, documents))
     assert every.accuracy.estimate == 1 and every.positives == 30
     assert measured(ready, detect(lm, reader, ready, TEXTS)) is None
+
+
+def test_the_figures_are_of_the_half_that_had_no_say(lm):
+    """On a latent that tells nothing the two halves differ."""
+    documents = labelled()
+    ready = calibrate(lm, SAE, replace(BASE, score="z"), documents, seed=3)
+    parts = split(documents, {"calibration": 0.5, "test": 0.5}, 3, stratified=True)
+    of = {name: measured(ready, detect(lm, SAE, ready, part), grade="grade") for name, part in parts.items()}
+    assert ready.figures.auroc.estimate == pytest.approx(of["test"].auroc.estimate)
+    assert ready.figures.f1.estimate == pytest.approx(of["test"].f1.estimate)
+    assert of["test"].auroc.estimate != pytest.approx(of["calibration"].auroc.estimate)
+    assert of["calibration"].f1.estimate >= of["test"].f1.estimate
 
 
 def test_labels_by_name(lm):

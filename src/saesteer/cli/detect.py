@@ -43,13 +43,14 @@ class Wanted:
     at: str | None
     positive: tuple[str, ...]
     grade: str
-    columns: dict[str, str]
+    text: str
+    label: str
 
     def documents(self, source: str) -> Iterator[Document]:
         """The texts of a source."""
         from saesteer.text import read_texts
 
-        return read_texts(source, **self.columns)
+        return read_texts(source, text=self.text, label=self.label)
 
 
 def detect(
@@ -116,7 +117,7 @@ def detect(
     wanted = Wanted(
         tuple(latent or ()), concept, detector, calibrate, goal, threshold,
         {name: value for name, value in reading.items() if value is not None}, at, tuple(positive or ()),
-        grade, {"text": text_column, "label": label_column},
+        grade, text_column, label_column,
     )  # fmt: skip
     _check(wanted, order, out)
     given = _given(wanted, sae)

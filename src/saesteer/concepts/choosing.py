@@ -59,7 +59,7 @@ def choose_latents(
     best = rank_latents(lm, sae, ranked, at=at, evidence=0)
     told = f"{len(ranked.positive)} texts with {loaded.name} from {len(ranked.negative)} without"
     latent = best.best.latent
-    reason = f"of {sae.cfg.d_sae:,} latents {latent} tells {told} best (AUROC {best.best.auroc:.3f})"
+    reason = f"of {sae.cfg.d_sae:,} latents, {latent} tells {told} best (AUROC {best.best.auroc:.3f})"
     return Choice((latent,), loaded.name, reason, _labelled(aside))
 
 

@@ -30,6 +30,7 @@ from saesteer.text import Document, split
 from saesteer.text.document import GRADE
 from saesteer.text.splits import together
 
+Scored = tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]
 _PART = 16_384  # tokens that are read before their texts are handed on
 _CHUNK = 2**22  # pre-activations held at once
 _LEAST = 2  # documents of a class on each side of the split
@@ -121,10 +122,14 @@ def calibrate(
     parts = split(known, {"calibration": share, "test": 1 - share}, seed, together, stratified=True)
     for name, part in parts.items():
         _check_kinds(part, positive, name, len(every))
-    reading = {"context": context, "batch_tokens": batch_tokens}
-    scores, truth, _ = scored(detect(lm, sae, detector, parts["calibration"], **reading), positive, grade)
+
+    def of(part: str, detector: Detector) -> Scored:
+        found = detect(lm, sae, detector, parts[part], context=context, batch_tokens=batch_tokens)
+        return scored(found, positive, grade)
+
+    scores, truth, _ = of("calibration", detector)
     found = replace(detector, threshold=threshold_for(wanted, scores, truth), goal=str(wanted))
-    scores, truth, grades = scored(detect(lm, sae, found, parts["test"], **reading), positive, grade)
+    scores, truth, grades = of("test", found)
     texts = hashlib.sha256("\0".join(each.text for each in known).encode()).hexdigest()
     counts = {name: len(part) for name, part in parts.items()} | {"unlabelled": len(every) - len(known)}
     about = {"texts": texts, "documents": counts, "seed": seed, "share": share, "positive": sorted(positive)}
@@ -135,9 +140,7 @@ def calibrate(
     )
 
 
-def scored(
-    detections: Iterable[Detection], positive: Collection[str] = (), grade: str = GRADE
-) -> tuple[Float[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+def scored(detections: Iterable[Detection], positive: Collection[str] = (), grade: str = GRADE) -> Scored:
     """Scores, labels and grades (NaN where there is none) of the labelled texts."""
     rows = [
         (each.score, truth, math.nan if (number := grade_of(each.document, grade)) is None else number)

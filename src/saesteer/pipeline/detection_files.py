@@ -77,7 +77,10 @@ def written(
         texts = stack.enter_context(open(paths[0], "w", encoding="utf-8", newline=""))
         if as_csv:
             tokens = stack.enter_context(open(paths[1], "w", encoding="utf-8", newline=""))
-            sinks = (CSVRows(texts, TEXT_COLUMNS).write, CSVRows(tokens, TOKEN_COLUMNS).write)
+            sinks: tuple[Sink, Sink] = (
+                CSVRows(texts, TEXT_COLUMNS).write,
+                CSVRows(tokens, TOKEN_COLUMNS).write,
+            )
         else:
             sinks = (_jsonl(texts), _parquet(stack, paths[1]))
         number = 0

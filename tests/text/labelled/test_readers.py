@@ -55,6 +55,12 @@ def test_real_toxicity_prompts(tmp_path, kind):
     assert prompts[0].meta["prompt_toxicity"] == 0.2 and "continuation_toxicity" not in prompts[0].meta
 
 
+def test_a_toxicity_of_nothing_is_one(tmp_path):
+    row = {"prompt": half("It rains", 0.0), "continuation": half(" a lot.", 0.6)}
+    (found,) = read("real_toxicity_prompts", jsonl(tmp_path / "rtp.jsonl", [row]))
+    assert found.meta[GRADE] == 0.3 and found.label == "0"
+
+
 def test_labels_train_as_they_are(tmp_path):
     found = read("real_toxicity_prompts", jsonl(tmp_path / "rtp.jsonl", RTP))
     assert [ByLabel({})(each)[0] for each in found] == pytest.approx([1, 0, float("nan"), 1], nan_ok=True)

@@ -90,6 +90,6 @@ def _entry(given: Any, where: str) -> dict[str, Any]:
 
 
 def _stream(entry: Mapping[str, Any]) -> Iterator[Document]:
-    columns = {name: str(entry[f"{name}_column"]) for name in ("text", "label") if f"{name}_column" in entry}
-    for each in read_texts(entry["texts"], **columns):
+    text, label = (str(entry.get(f"{name}_column", name)) for name in ("text", "label"))
+    for each in read_texts(entry["texts"], text=text, label=label):
         yield replace(each, label=str(entry["label"])) if entry.get("label") is not None else each

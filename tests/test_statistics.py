@@ -264,3 +264,24 @@ LABELS = np.array([True, False, True])
 def test_what_has_no_answer_is_refused(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_weights_give_the_interval_of_any_figure():
+    """Of a mean it is the bootstrap's own, up to luck; rows are drawn within their stratum."""
+    draw = np.random.default_rng(0)
+    values, strata = draw.normal(size=60), np.arange(60) < 20
+    seen = []
+
+    def mean(weights):
+        seen.append(weights)
+        return np.stack([weights @ values / weights.sum(1), weights.max(1)], axis=1)
+
+    found, _ = statistics.bootstrap_weights(mean, np.zeros(60, dtype=bool), n=4000)
+    plain = statistics.bootstrap_mean(values, n=4000)
+    assert found.estimate == pytest.approx(plain.estimate)
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.03)
+    seen.clear()
+    statistics.bootstrap_weights(mean, strata, n=50)
+    weights = np.concatenate(seen[1:])
+    assert len(weights) == 50 and (weights[:, strata].sum(1) == 20).all() and (weights.sum(1) == 60).all()
+    assert weights.max() > 2 and len(np.unique(weights, axis=0)) == 50

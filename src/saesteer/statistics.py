@@ -28,7 +28,7 @@ and with one group it is a point.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -166,6 +166,32 @@ def bootstrap_ratio(
         draws = _resampled_means(above, n, rng) / _resampled_means(below, n, rng)
         found = _interval(draws, _mean(above) / _mean(below), _fewer(above, below), level)
     return found if min(np.min(top), np.min(bottom)) < 0 else replace(found, low=max(0.0, found.low))
+
+
+def bootstrap_weights(
+    statistic: Callable[[Float[np.ndarray, "draws rows"]], Float[np.ndarray, "draws figures"]],
+    strata: Int[np.ndarray, " rows"] | Bool[np.ndarray, " rows"],
+    n: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> tuple[Interval, ...]:
+    """Intervals of any figures of rows that are drawn anew within their stratum, as often as there are.
+
+    `statistic`: how often each row was drawn, per draw -> the figures. The smallest stratum decides how far
+    out the ends are.
+    """
+    rng = np.random.default_rng(seed)
+    kinds = [np.flatnonzero(np.asarray(strata) == each) for each in np.unique(strata)]
+    rows = len(strata)
+    estimate = statistic(np.ones((1, rows)))[0]
+    found = []
+    for start in range(0, n, step := max(1, _BLOCK // rows)):
+        weights = np.zeros((min(step, n - start), rows))
+        for kind in kinds:
+            weights[:, kind] = rng.multinomial(len(kind), [1 / len(kind)] * len(kind), len(weights))
+        found.append(statistic(weights))
+    draws, groups = np.concatenate(found), min(map(len, kinds))
+    return tuple(_interval(draw, each, groups, level) for draw, each in zip(draws.T, estimate, strict=True))
 
 
 def holm(p: Float[np.ndarray, " tests"]) -> Float[np.ndarray, " tests"]:

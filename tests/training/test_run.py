@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from saesteer.concepts import Detector, choose_latents, detect, measured
 from saesteer.errors import CorruptFile, InputError
 from saesteer.latents import store_activations
 from saesteer.model import load_model
 from saesteer.saes import load_sae
+from saesteer.text import read_texts
 from saesteer.training import TrainPlan, run_plan
 from tests.latents.tiny import save_model, sentences
 
@@ -200,3 +202,32 @@ def test_memory_does_not_grow_with_the_tokens(place, tmp_path):
     few, many = 40_000, 1_280_000
     activations = (many - few) * 32 * 4 / 1024
     assert peak(many) - peak(few) < activations / 20
+
+
+def test_a_labelled_data_set_conditions_a_latent_that_detects(place, tmp_path):
+    """RealToxicityPrompts, as published, to an SAE, to its conditioned latent, found again by name."""
+    sides = (
+        (0.9, ["bride", "groom", "wedding", "ring", "kissed"]),
+        (0.0, ["sea", "ship", "wave", "sailor", "crossed"]),
+    )
+    rows = [
+        {
+            "prompt": {"text": text, "toxicity": toxicity},
+            "continuation": {"text": " and the", "toxicity": None},
+        }
+        for toxicity, words in sides
+        for text in sentences(40, words=words)
+    ]
+    rtp = tmp_path / "rtp.jsonl"
+    rtp.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    texts, condition = f"real_toxicity_prompts:{rtp}", {"concepts": ["toxic"], "weight": 1}
+    sae = {"architecture": "topk", "d_sae": 48, "k": 4, "lr": 0.01}
+    (result,) = run_plan(
+        plan(place, tmp_path / "run", texts=texts, condition=condition, saes=[sae], at=["layers.1"])
+    ).values()
+    lm = load_model(str(place / "lm"))
+    chosen = choose_latents(lm, load_sae(tmp_path / "run/layers.1/topk-48-k4"), "toxic")
+    assert chosen.latents == (0,) and "conditioned on 'toxic'" in chosen.reason
+    detector = Detector(latents=chosen.latents, hookpoint="layers.1", score="z", pool="mean")
+    figures = measured(detector, detect(lm, result.sae, detector, read_texts(texts)))
+    assert figures.auroc.estimate > 0.9 and figures.graded == 80

@@ -62,3 +62,8 @@ def _stories(count: int) -> Iterator[str]:
     from saesteer.world.story import tell
 
     return (tell(_STORIES_SEED + number).text for number in range(count))
+
+
+def absolute(source: str) -> str:
+    """A folder or file as a spec can name it from anywhere; registered names stay."""
+    return str(Path(source).resolve()) if Path(source).exists() else source

@@ -21,6 +21,10 @@ VERBS: Final[dict[str, tuple[str, str]]] = {
         "saesteer.cli.convert:convert",
         "Write an SAE of any known format in the sae_lens layout.",
     ),
+    "detect": (
+        "saesteer.cli.detect:detect",
+        "Score texts by a concept's latent, with a calibrated threshold.",
+    ),
     "steer": ("saesteer.cli.steer:steer", "Turn a concept into a steering spec."),
     "generate": ("saesteer.cli.generate:generate", "Write texts, steered beside unsteered."),
     "train": ("saesteer.cli.train:train", "Train SAEs on a model's activations, several from one pass."),

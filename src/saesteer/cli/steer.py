@@ -100,12 +100,13 @@ def build(
     sae: SAE | None,
 ) -> SteeringSpec:
     """Call the method with those of the options, and of what every method may ask for, that it takes."""
+    from saesteer.cli.inputs import absolute
     from saesteer.steering import SteeringSpec
 
     takes = inspect.signature(method).parameters
     offered = {key: value for key, value in given.items() if value is not None} | {"concept": concept}
     if sae is not None:
-        offered |= {"sae": sae, "source": _absolute(str(given["sae"] or options.SAE))}
+        offered |= {"sae": sae, "source": absolute(str(given["sae"] or options.SAE))}
     elif "at" in takes:
         offered.setdefault("at", options.HOOKPOINT)
     spec = method(lm, **{key: value for key, value in offered.items() if key in takes})
@@ -157,11 +158,6 @@ def _check_unit(unit: str | None) -> None:
     known = ("raw", *MEASURABLE)
     if unit is not None and unit not in known:
         raise UnknownName.of("unit", unit, known)
-
-
-def _absolute(source: str) -> str:
-    """A folder as a spec can name it from anywhere; registered names stay."""
-    return str(Path(source).resolve()) if Path(source).is_dir() else source
 
 
 def _line(intervention: Any) -> str:

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from saesteer.errors import InputError
-from saesteer.report import words
 from saesteer.report.findings import caution, method_findings, reaches, sentences
 from saesteer.report.plots import overview_plot, pareto_plot, place_of, product_plot
 from saesteer.report.records import ConceptResult, LatentEvidence, MethodResult, Report
+from saesteer.report.templating import environment, flat, style
 from saesteer.runs import plain, write_text
 
-TEMPLATES = Path(__file__).parent / "templates"
 _WIDE, _NARROW = 8.6, 4.3  # inches; the page shows one or the other
 
 
@@ -31,10 +28,10 @@ def write_report(report: Report, path: str | Path) -> Path:
 def render(report: Report) -> str:
     """The whole page as one string: no script, nothing from elsewhere."""
     places = place_of(report)
-    page = environment().get_template("page.html")
+    page = _environment().get_template("page.html")
     return page.render(
         report=report,
-        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        style=style("style.css"),
         findings=sentences(report),
         caution=caution(report),
         methods=method_findings(report),
@@ -70,40 +67,14 @@ def _plots(report: Report, concept: ConceptResult, places: dict[str, int], key: 
     )
 
 
-def environment() -> Environment:
-    """Templates that escape everything and know the formats of numbers."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: words.visible(value) if type(value) is str else value,
-    )
-    environment.filters |= {
-        "number": words.number,
-        "times": words.times,
-        "signed": words.signed,
-        "between": words.between,
-        "token": words.token,
-        "bare_token": words.bare_token,
-        "address": lambda path: quote(path, safe="/"),
-        "heat": _heat,
-    }
-    environment.globals["reaches"] = reaches
-    return environment
+def _environment() -> Environment:
+    found = environment()
+    found.filters["heat"] = _heat
+    found.globals["reaches"] = reaches
+    return found
 
 
 def _heat(activation: float, latent: LatentEvidence) -> int:
     """An activation as a percentage of the highest that is shown."""
     top = max((value for each in latent.contexts for value in each.activations), default=0.0)
     return round(100 * max(0.0, activation) / top) if top > 0 else 0
-
-
-def flat(value: Any, path: str = "") -> list[tuple[str, str]]:
-    """A nested mapping as lines of name and value."""
-    if isinstance(value, dict):
-        return [line for key, each in value.items() for line in flat(each, f"{path}.{key}" if path else key)]
-    if isinstance(value, list):
-        return [(path, ", ".join(str(each) for each in value))]
-    return [(path, "–" if value is None else str(value))]  # noqa: RUF001

@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from saesteer.errors import InputError
 from saesteer.evaluation.saes import SAEReport
-from saesteer.report.page import TEMPLATES, environment, flat
 from saesteer.report.sae_plots import (
     DETECTORS,
     concept_plot,
@@ -19,6 +18,7 @@ from saesteer.report.sae_plots import (
     loss_plot,
     spread_plot,
 )
+from saesteer.report.templating import environment, flat, style
 from saesteer.report.words import number
 from saesteer.runs import write_text
 
@@ -52,7 +52,7 @@ def render_sae(report: SAEReport, name: str, training: Sequence[TrainMetrics] = 
             report=report,
             name=name,
             command=command,
-            style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+            style=style("style.css"),
             kind=_kind(report.about),
             findings=findings(report),
             figures=_figures(report.summary),

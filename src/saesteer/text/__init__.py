@@ -1,12 +1,16 @@
-"""Texts: sources of documents, packing into rows of tokens, concepts. Knows no model."""
+"""Texts: sources of documents, labelled data sets, splits, packing into rows, concepts. Knows no model."""
 
 from saesteer.text.concept import Concept, check_contrast
 from saesteer.text.concepts import CONCEPTS, load_concept
+from saesteer.text.document import Document
+from saesteer.text.labelled import READERS
 from saesteer.text.packing import PackedTokens, Row, Tokenize, pack, packed_rows, stack, windows
-from saesteer.text.sources import Document, read_texts
+from saesteer.text.sources import read_texts
+from saesteer.text.splits import parted, split
 
 __all__ = [
     "CONCEPTS",
+    "READERS",
     "Concept",
     "Document",
     "PackedTokens",
@@ -16,7 +20,9 @@ __all__ = [
     "load_concept",
     "pack",
     "packed_rows",
+    "parted",
     "read_texts",
+    "split",
     "stack",
     "windows",
 ]

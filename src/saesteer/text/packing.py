@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from saesteer.errors import InputError
-from saesteer.text.sources import Document
+from saesteer.text.document import Document
 
 Tokenize = Callable[[list[str]], Sequence[Sequence[int]]]
 """Texts to token ids, without BOS."""

@@ -1,71 +1,70 @@
-"""Documents from files and data sets, one after the other. Knows formats, not tokens; holds no whole file."""
+"""Documents from files and data sets, in order. Knows which reader a source asks for, no tokens."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Final
 
-from saesteer.errors import CorruptFile, InputError, MissingExtra
-from saesteer.parsing import parse_json
-from saesteer.settings import OFFLINE, load_settings
-from saesteer.text.concept import HALVES
+from saesteer.errors import InputError, UnknownName
+from saesteer.text.document import Document, check_words
+from saesteer.text.labelled import READERS, make_reader
+from saesteer.text.tables import HUB, TABLES, Record, read_lines, read_records
 
-_LONGEST_FIELD = 2**31 - 1  # of a CSV cell; the module's own limit of 128 KiB cuts stories
-
-
-@dataclass(frozen=True)
-class Document:
-    """One text, where it came from and, in a labelled source, what it was labelled."""
-
-    text: str
-    id: str
-    label: str | None = None
-    meta: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Columns:
-    """Which columns of a table hold the text and the label."""
-
-    text: str = "text"
-    label: str = "label"
+_NAMED = re.compile(r"([a-z][a-z0-9_]+)(?:\[([^\]]*)\])?:(.+)", re.DOTALL)
+_COLUMNS: Final = {"text": "text", "label": "label"}
 
 
 def read_texts(
     source: str | Path, *, text: str = "text", label: str = "label", whole: bool = False
 ) -> Iterator[Document]:
-    """The documents of a .txt (one per line, or `whole`), .jsonl, .csv or .parquet file, or hf:NAME:SPLIT.
+    """The documents of a .txt (a line each, or `whole`), .jsonl, .json, .csv, .parquet, or hf:NAME:SPLIT.
+
+    A data set has a reader of its form (READERS), with options: aegis:FILE, aegis[caution=safe]:FILE.
 
     `text` and `label` name columns; a missing label column is no error. An input that cannot be read raises
     InputError naming file and line; a source without documents raises too.
     """
-    columns = Columns(text, label)
-    if str(source).startswith("hf:"):
-        return _some(_read_hub(str(source), columns), str(source))
+    named = _named(str(source))
+    if named is not None:
+        return _some(_read_named(*named, {"text": text, "label": label}), str(source))
     path = Path(source)
-    readers: dict[str, Callable[[Path], Iterator[Document]]] = {
-        ".txt": partial(_read_txt, whole=whole),
-        ".jsonl": partial(_read_jsonl, columns=columns),
-        ".csv": partial(_read_csv, columns=columns),
-        ".parquet": partial(_read_parquet, columns=columns),
-    }
-    if path.suffix.lower() not in readers:
-        raise InputError(f"{path} is of no known kind of texts; give {', '.join(readers)} or hf:NAME")
-    if not path.is_file():
-        raise InputError(f"there is no file {path}; check the path")
-    return _some(readers[path.suffix.lower()](path), str(path))
+    if path.suffix.lower() == ".txt" and not str(source).startswith(HUB):
+        if not path.is_file():
+            raise InputError(f"there is no file {path}; check the path")
+        return _some(_read_txt(path, whole), str(path))
+    if path.suffix.lower() not in TABLES and not str(source).startswith(HUB):
+        kinds = ", ".join((".txt", *TABLES))
+        raise InputError(f"{path} is of no known kind of texts; give {kinds} or hf:NAME")
+    return _some((_document(each, text, label) for each in read_records(source)), str(source))
 
 
 def read_text(path: Path) -> str:
     """A whole small file as text."""
     if not path.is_file():
         raise InputError(f"there is no file {path}; check the path")
-    return "".join(line for _, line in _lines(path))
+    return "".join(line for _, line in read_lines(path))
+
+
+def _named(source: str) -> tuple[str, str, str] | None:
+    """Reader, its options and what it reads; None where the source is a file or on the hub."""
+    match = _NAMED.fullmatch(source)
+    if match is None or source.startswith(HUB) or (match[1] not in READERS and Path(source).exists()):
+        return None
+    if match[1] not in READERS:
+        raise UnknownName.of("reader of texts", match[1], READERS.names())
+    return match[1], match[2] or "", match[3]
+
+
+def _read_named(name: str, options: str, source: str, columns: dict[str, str]) -> Iterator[Document]:
+    given = {key: value for key, value in columns.items() if value != _COLUMNS[key]}
+    for each in filter(None, (part.strip() for part in options.split(","))):
+        key, equals, value = each.partition("=")
+        if not (key.strip() and equals and value.strip()):
+            raise InputError(f"options of {name} are NAME=VALUE with commas, got {each!r}; mend it")
+        given[key.strip()] = value.strip()
+    return make_reader(name, given).read(source)
 
 
 def _some(documents: Iterator[Document], name: str) -> Iterator[Document]:
@@ -83,112 +82,13 @@ def _read_txt(path: Path, whole: bool) -> Iterator[Document]:
         if content.strip():
             yield Document(content, str(path))
         return
-    for number, line in _lines(path):
+    for number, line in read_lines(path):
         if line.strip():
             yield Document(line.rstrip("\r\n"), f"{path}:{number}")
 
 
-def _read_jsonl(path: Path, columns: Columns) -> Iterator[Document]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            row = parse_json(line)
-        except ValueError as error:
-            raise InputError(f"{path} line {number} is not JSON ({error}); mend that line") from error
-        if not isinstance(row, dict):
-            raise InputError(f'{path} line {number} is no JSON object; write {{"{columns.text}": ...}}')
-        yield _document(row, columns, f"{path}:{number}", f"{path} line {number}")
-
-
-def _read_csv(path: Path, columns: Columns) -> Iterator[Document]:
-    csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.DictReader((line for _, line in _lines(path)), strict=True)
-    try:
-        for row in reader:
-            if None in row:
-                raise InputError(
-                    f"{path} line {reader.line_num} has more cells than the header; quote the commas"
-                )
-            yield _document(row, columns, f"{path}:{reader.line_num}", f"{path} line {reader.line_num}")
-    except csv.Error as error:
-        raise InputError(
-            f"{path} line {reader.reader.line_num} is not CSV ({error}); mend that line"
-        ) from error
-
-
-def _read_parquet(path: Path, columns: Columns) -> Iterator[Document]:
-    import pyarrow as pa
-    import pyarrow.parquet as parquet
-
-    try:
-        with parquet.ParquetFile(path) as file:
-            if columns.text not in file.schema_arrow.names:
-                raise _no_column(str(path), columns.text, file.schema_arrow.names)
-            number = 0
-            for batch in file.iter_batches(batch_size=1024):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield _document(row, columns, f"{path}:{number}", f"{path} row {number}")
-    except (pa.ArrowException, OSError) as error:
-        raise CorruptFile(f"{path} is not a whole Parquet file ({error}); get it anew") from error
-
-
-def _read_hub(source: str, columns: Columns) -> Iterator[Document]:
-    """Rows of a data set from the Hugging Face hub, streamed."""
-    try:
-        import datasets
-    except ImportError as error:
-        raise MissingExtra.of("datasets", "datasets") from error
-    if load_settings().offline:
-        raise InputError(f"{source} is on the network and {OFFLINE} is set; give a file, or unset it")
-    name, _, split = source.removeprefix("hf:").partition(":")
-    rows = datasets.load_dataset(name, split=split or "train", streaming=True)
-    for number, row in enumerate(rows, start=1):
-        yield _document(row, columns, f"{source}:{number}", f"{source} row {number}")
-
-
-def _document(row: Mapping[str, Any], columns: Columns, name: str, where: str) -> Document:
-    if columns.text not in row:
-        raise _no_column(where, columns.text, list(row))
-    text, label = row[columns.text], row.get(columns.label)
-    if not isinstance(text, str):
-        raise InputError(
-            f"{where}: {columns.text!r} holds {type(text).__name__}, not text; mend or remove it"
-        )
-    if not text.strip():
-        raise InputError(f"{where}: {columns.text!r} is empty; remove it")
-    if HALVES.search(text):
-        raise InputError(f"{where}: {columns.text!r} holds half a surrogate pair; mend or remove it")
-    meta = {key: value for key, value in row.items() if key not in (columns.text, columns.label)}
-    return Document(text, name, None if label is None else str(label), meta)
-
-
-def _no_column(where: str, column: str, existing: list[str]) -> InputError:
-    return InputError(
-        f"{where} has no column {column!r}, only {', '.join(existing) or 'none'}; name one (text=...)"
-    )
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Numbered lines with their ends, decoded one by one; a byte-order mark is dropped."""
-    with _opened(path) as file:
-        for number, raw in enumerate(file, start=1):
-            try:
-                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise InputError(
-                    f"{path} line {number} is not UTF-8 ({error.reason}); save it as UTF-8"
-                ) from error
-            if "\0" in line:
-                raise InputError(f"{path} line {number} holds a NUL byte; give a text file")
-            yield number, line
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    try:
-        with open(path, "rb") as file:
-            yield file
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check it") from error
+def _document(record: Record, text: str, label: str) -> Document:
+    found = check_words(record.get(text), repr(text), record.where)
+    labelled = record.values.get(label)
+    meta = {key: value for key, value in record.values.items() if key not in (text, label)}
+    return Document(found, record.id, None if labelled is None else str(labelled), meta)

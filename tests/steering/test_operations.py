@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -106,6 +108,20 @@ def test_latent_edits_equal_the_naive_form(architecture, op, only_active, keep_e
     change = {"set_latents": set_latents, "add_latents": add_latents, "scale_latents": scale_latents}[op]
     found = edit_latents(x, sae, ids, values, change, strength, only_active, keep_error)
     _close(found, expected, 2e-4)
+
+
+def test_a_latent_under_0_is_active():
+    """Of tanh and identity, whose latents are chosen by size and may have any sign."""
+    plain = tiny.sae("topk", 3)
+    sae = type(plain)(replace(plain.cfg, postact="tanh"), dict(plain.named_parameters()))
+    sae.b_enc -= 100  # all that are chosen are under 0
+    x, ids, values = _x(3, torch.float32), torch.tensor([3, 7, 20]), torch.tensor([4.0, -0.5, 1.5])
+    z = sae.encode(x)
+    changed = z.clone()
+    changed[..., ids] = torch.where(z[..., ids] != 0, values, z[..., ids])
+    assert (changed != z).any() and (z <= 0).all()
+    found = edit_latents(x, sae, ids, values, set_latents, 1.0, only_active=True, keep_error=True)
+    _close(found, x + (changed - z) @ sae.W_dec, 2e-4)
 
 
 @pytest.mark.parametrize("norm", ["layer_norm", "constant_norm_rescale"])

@@ -268,6 +268,7 @@ def test_learning_rate():
         ({"k": 65}, "k is 65 but d_sae is only 64"),
         ({"tokens": 0}, "tokens is 1 or more"),
         ({"warmup_share": 0.6, "decay_share": 0.6}, "warmup_share 0.6 and decay_share 0.6"),
+        ({"seed": -1}, "seed is 0 or more"),
         ({"lr": 0.0}, "lr is over 0"),
         ({"lr": math.nan}, "lr is over 0"),
         ({"clip_norm": 0.0}, "clip_norm over 0"),

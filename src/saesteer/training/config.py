@@ -76,6 +76,8 @@ class TrainConfig:
                 f"warmup_share {self.warmup_share} and decay_share {self.decay_share} are shares of one run; "
                 "they lie in 0 to 1 together"
             )
+        if self.seed < 0:
+            raise InputError(f"seed is 0 or more, got {self.seed}")
         if self.lr is not None and not 0 < self.lr < math.inf:
             raise InputError(f"lr is over 0, got {self.lr}")
         if not self.clip_norm > 0:

@@ -60,20 +60,18 @@ def detection(found: dict) -> list[str]:
             "probe",
         ]
         lines += table(head, rows)
-        graded = [
-            [
-                sae,
-                score,
-                pool,
-                pick(found["detection"], at=at, sae=sae, concept="insults", pool=pool, score=score)[
-                    "spearman"
-                ],
-            ]
-            for sae, score in (("insults", "z"), ("insults", "h"), ("all", "z"), ("plain", "h"))
-            for pool in ("mean", "max")
+        rows = []
+        for sae, score in (("insults", "z"), ("insults", "h"), ("all", "z"), ("plain", "z"), ("plain", "h")):
+            for pool in ("mean", "max"):
+                about = {"at": at, "sae": sae, "concept": "insults", "pool": pool, "score": score}
+                row = pick(found["detection"], **about)
+                rows.append([sae, score, pool, row["spearman"], row["spearman_among"]])
+        lines += [
+            "Rank correlation with how bad the sentence's insult is (0 to 3): over all sentences, most of "
+            "which are 0, and among those that insult:",
+            "",
         ]
-        lines += ["Rank correlation with how bad the sentence's insult is (0 to 3):", ""]
-        lines += table(["SAE", "score", "over", "Spearman"], graded)
+        lines += table(["SAE", "score", "over", "Spearman, all", "among insults"], rows)
     return lines
 
 

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 
 from saesteer.latents import ActivationStream
-from saesteer.model import LanguageModel, load_model
-from saesteer.saes import SAE, load_sae
+from saesteer.model import load_model
+from saesteer.saes import SAE
 from saesteer.text import Document
 from saesteer.training import Condition, Member, TrainConfig, train_saes
 from saesteer.world.story import Story, tell
@@ -78,19 +78,18 @@ def members() -> dict[str, Member]:
 
 
 def saes(work: Path) -> dict[str, SAE]:
-    """Trained, or as they lie in the folder."""
-    if not all((work / name / "cfg.json").exists() for name in members()):
-        lm: LanguageModel = load_model("world")
-        stream = ActivationStream(
-            lm,
-            Stories(TRAIN_SEED),
-            HOOKPOINTS,
-            batch_tokens=BATCH,
-            labeller=lambda document: document.meta["labels"],
-        )
-        about = {"model_fingerprint": lm.fingerprint(), "corpus": f"stories of the world from {TRAIN_SEED}"}
-        train_saes(stream, members(), work, [Lines()], model_name="world", metadata=about)
-    return {name: load_sae(work / name) for name in members()}
+    """Trained to their end; at once where they are."""
+    lm = load_model("world")
+    stream = ActivationStream(
+        lm,
+        Stories(TRAIN_SEED),
+        HOOKPOINTS,
+        batch_tokens=BATCH,
+        labeller=lambda document: document.meta["labels"],
+    )
+    about = {"model_fingerprint": lm.fingerprint(), "corpus": f"stories of the world from {TRAIN_SEED}"}
+    found = train_saes(stream, members(), work, [Lines()], model_name="world", metadata=about)
+    return {name: each.sae for name, each in found.items()}
 
 
 class Lines:

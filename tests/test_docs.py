@@ -14,6 +14,13 @@ def test_the_page_of_figures_is_the_one_of_its_records():
     assert page() == (ROOT / "docs/figures.md").read_text(encoding="utf-8")
 
 
+def test_the_page_of_scar_is_the_one_of_its_record(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from scripts import write_scar
+
+    assert write_scar.page() == (ROOT / "docs/scar.md").read_text(encoding="utf-8")
+
+
 def test_the_commands_of_the_readme_have_what_they_need():
     """Each is parsed by its verb, which refuses options that are missing or unknown."""
     lines = re.findall(r"^\| `saesteer ([^`]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)

@@ -93,6 +93,19 @@ def test_labels_lie_beside_their_tokens(lm):
         assert np.isnan(labels[0]) and labels[-1] == pytest.approx(number / 60)
 
 
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [("True", 1.0), ("FALSE", 0.0), (" yes ", 1.0), ("no", 0.0), ("0.5", 0.5), (False, 0.0)],
+)
+def test_a_tables_words_for_true_and_false_are_labels(told, number):
+    assert ByColumn(("a",))(Document("x", "x", None, {"a": told})) == [number]
+    assert ByLabel({})(Document("x", "x", str(told))) == [number]
+    assert ByLabel({"no": 1.0})(Document("x", "x", "no")) == [1.0]  # what is named goes first
+    for blank in (" ", None, "nan"):
+        assert np.isnan(ByColumn(("a",))(Document("x", "x", None, {"a": blank})))
+        assert np.isnan(ByLabel({})(Document("x", "x", blank)))
+
+
 def test_labels_of_tokens_and_taken_up(lm):
     stream = ActivationStream(lm, TEXTS, "layers.0", **SMALL, labeller=marked)
     whole, rest = list(stream), list(stream.after(9))

@@ -16,7 +16,7 @@ from saesteer.latents import (
     matching,
     store_activations,
 )
-from saesteer.text import Document
+from saesteer.text import Document, read_texts
 from tests.latents.tiny import sentences
 
 TEXTS = sentences(60)
@@ -104,6 +104,12 @@ def test_a_tables_words_for_true_and_false_are_labels(told, number):
     for blank in (" ", None, "nan"):
         assert np.isnan(ByColumn(("a",))(Document("x", "x", None, {"a": blank})))
         assert np.isnan(ByLabel({})(Document("x", "x", blank)))
+
+
+def test_the_label_column_is_a_column_too(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label,a\nx,True,1\ny,,0\n")
+    found = [ByColumn(("label", "a"))(each) for each in read_texts(tmp_path / "t.csv")]
+    assert found[0] == [1.0, 1.0] and np.isnan(found[1][0]) and found[1][1] == 0
 
 
 def test_labels_of_tokens_and_taken_up(lm):

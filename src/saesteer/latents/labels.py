@@ -18,6 +18,7 @@ from saesteer.latents.reading import Places
 from saesteer.text import Document
 
 UNKNOWN = math.nan
+_LABEL: Final = "label"  # the column that `read_texts` keeps as a document's label
 _WORDS: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}  # as tables and people write it
 Labeller = Callable[[Document], "Sequence[float] | Float[np.ndarray, 'tokens concepts']"]
 """A document -> one number per concept, or [tokens, concepts] for its tokens without BOS."""
@@ -109,7 +110,7 @@ class ByColumn:
         return [self._number(document, each) for each in self.columns]
 
     def _number(self, document: Document, column: str) -> float:
-        found = document.meta.get(column)
+        found = document.meta.get(column, document.label if column == _LABEL else None)
         if found is None or (isinstance(found, str) and not found.strip()):
             return UNKNOWN
         try:

@@ -59,13 +59,14 @@ def run_detection(
     positive: Collection[str] = (),
     grade: str = GRADE,
     command: str = "",
+    notes: Collection[str] = (),
     context: int | None = None,
     batch_tokens: int = 4096,
 ) -> DetectionRun:
     """Score every text; with `out`, write texts and tokens, detector.yaml and page.html there.
 
     `shown`: texts on the page, the highest scores or (`order` "text") the first ones. `positive`: labels that
-    count as the concept, where they are no numbers.
+    count as the concept, where they are no numbers. `notes`: cautions that the page shows.
     """
     if order not in ("score", "text") or shown < 1:
         raise InputError(f"order is score or text and shown is 1 or more, got {order!r} and {shown}")
@@ -81,7 +82,7 @@ def run_detection(
         run = DetectionRun(detector, kept.summary(), kept.figures(detector), kept.shown(), ())
         if folder is None or out is None:
             return run
-        page = DetectionPage(detector, run.summary, run.figures, run.rows, order, command)
+        page = DetectionPage(detector, run.summary, run.figures, run.rows, order, command, notes=tuple(notes))
         files = (*files, detector.save(folder / DETECTOR), write_detection_page(page, folder / PAGE))
     return replace(run, files=tuple(Path(out) / each.name for each in files))
 

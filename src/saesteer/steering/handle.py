@@ -233,7 +233,7 @@ def _latents(given: Any) -> int | tuple[int, ...]:
 
 def _numbers(name: str, given: Any) -> Numbers:
     """One number, or several."""
-    if isinstance(given, list | tuple) or getattr(given, "ndim", 0):
+    if isinstance(given, list | tuple) or bool(getattr(given, "ndim", 0)):
         return tuple(_number(name, each) for each in given)
     return _number(name, given)
 

@@ -232,10 +232,12 @@ def quality(found: dict) -> list[str]:
     return [
         "## The SAEs",
         "",
-        "On the stories that measure. What the condition costs in reconstruction: FVU is "
-        f"{min(costs):.2f} to {max(costs):.2f} times that of the plain SAE at the same place.",
+        "On the same stories.",
         "",
         *table(["SAE", "FVU", "L0", "dead"], rows),
+        "What the condition costs in reconstruction: FVU is "
+        f"{min(costs):.2f} to {max(costs):.2f} times that of the plain SAE at the same place.",
+        "",
     ]
 
 

@@ -20,7 +20,6 @@ from typing import Final
 import numpy as np
 import torch
 from measure_world import lm_tokens, padded
-from saesteer.concepts.isolation import isolation
 from scar_saes import CHOICE_SEED, CONCEPTS, CONDITIONS, HOOKPOINTS, TEST_SEED, labels_of, saes, story
 from scipy import sparse
 from scipy.stats import spearmanr
@@ -28,6 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, precision_recall_curve
 from sklearn.preprocessing import StandardScaler
 
+from saesteer.concepts.isolation import isolation
 from saesteer.evaluation import first_divergence, perplexity
 from saesteer.model import LanguageModel, load_model
 from saesteer.saes import SAE

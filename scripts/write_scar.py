@@ -37,7 +37,13 @@ def detection(found: dict) -> list[str]:
             for pool in ("token", "mean", "max"):
                 cells = [
                     pick(found["detection"], at=at, sae=sae, concept=concept, pool=pool, score=score)
-                    for sae, score in ((concept, "z"), (concept, "h"), ("all", "z"), ("plain", "h"))
+                    for sae, score in (
+                        (concept, "z"),
+                        (concept, "h"),
+                        ("all", "z"),
+                        ("plain", "z"),
+                        ("plain", "h"),
+                    )
                 ]
                 probe = [
                     r for r in found["probe"] if (r["at"], r["concept"], r["pool"]) == (at, concept, pool)
@@ -57,6 +63,7 @@ def detection(found: dict) -> list[str]:
             "conditioned, z",
             "conditioned, h",
             "one for all three, z",
+            "best plain latent, z",
             "best plain latent, h",
             "probe",
         ]
@@ -82,7 +89,9 @@ def isolation(found: dict) -> list[str]:
         "",
         "A gini tree on all latents, mean over a sentence, grown until its leaves are pure; accuracy on "
         "sentences of other stories. Root alone: one decision on the latent that the tree asks first. "
-        "FMS: arXiv 2506.19382, as `concepts/isolation.py` defines it.",
+        "FMS: arXiv 2506.19382, as `concepts/isolation.py` defines it. It is made for classes of equal size; "
+        "these are not (see chance: always the larger class), which holds its first half to at most "
+        "2 (1 - chance), so compare it within a concept only.",
         "",
     ]
     rows = []
@@ -185,16 +194,20 @@ def cells(rows: list[dict], grades: list[str]) -> list[object]:
 
 INTRODUCTION: Final = """# SCAR on the embedded world
 
-`python scripts/measure_scar.py --work build/scar --json docs/figures/scar.json; python scripts/write_scar.py`
+`python scripts/measure_scar.py --stories {stories} --json docs/figures/scar.json`, then
+`python scripts/write_scar.py`
 
 Sparse conditioned autoencoders (arXiv 2411.07122): the first latents of an SAE also learn to tell labelled
 concepts, here insults, archaic style and dangerous advice (the world's unsafe). One SAE is plain, three
 have a latent for one concept, one has a latent for each; all five learn from the same stream of 3 million
 tokens, at the MLP output that the paper edits and at the whole block. Shape as in the paper: layer-
 normalised TopK, six latents per input (960 of 160), half as many active as inputs (80). A token's label is
-whether its sentence expresses the concept. Latents, thresholds and trees are chosen on 500 stories and
-measured on 500 others. Probe: a logistic regression on the whole activation, which says what could be told
-at all. z: before the choice of the k largest, which is what the loss is on; h: after it.
+whether its sentence expresses the concept. Latents, thresholds and trees are chosen on {stories} stories and
+measured on {stories} others; no story is in both, nor among those of training. The best latent of the plain
+SAE is the one with the highest AUROC on the stories that choose, by the same score over the same tokens; the
+one that steers is best by the mean of h. Probe: a logistic regression on the whole activation, which says
+what could be told at all. z: before the choice of the k largest, which is what the loss is on; h: after it.
+Everything is one training run with one seed; figures are without intervals.
 
 In a notebook the same is a handle, in the manner of the model card:
 
@@ -208,13 +221,22 @@ In a notebook the same is a handle, in the manner of the model card:
 
 
 def quality(found: dict) -> list[str]:
-    rows = [[name, each["fvu"], each["l0"], each["dead"]] for name, each in found["saes"].items()]
+    rows = [[name, f"{each['fvu']:.4f}", each["l0"], each["dead"]] for name, each in found["saes"].items()]
+    costs = [
+        each["fvu"] / found["saes"][f"{at}.plain"]["fvu"]
+        for at in SITES
+        for name, each in found["saes"].items()
+        if name.rpartition(".")[0] == at and not name.endswith(".plain")
+    ]
     return [
         "## The SAEs",
         "",
         "On the same stories.",
         "",
         *table(["SAE", "FVU", "L0", "dead"], rows),
+        "What the condition costs in reconstruction: FVU is "
+        f"{min(costs):.2f} to {max(costs):.2f} times that of the plain SAE at the same place.",
+        "",
     ]
 
 
@@ -273,7 +295,8 @@ def page() -> str:
     found = json.loads(RECORD.read_text())
     sections: list[Callable[[dict], list[str]]] = [in_short, quality, detection, isolation, sweep]
     lines = [line for section in sections for line in section(found)]
-    return (INTRODUCTION + "\n" + "\n".join(lines)).rstrip() + "\n"
+    introduction = INTRODUCTION.replace("{stories}", str(found["stories"]))
+    return (introduction + "\n" + "\n".join(lines)).rstrip() + "\n"
 
 
 def pictures(found: dict, folder: Path) -> None:

@@ -132,3 +132,12 @@ def test_files_that_do_not_fit(ready, run, place, labelled, tmp_path):
     assert ready(labelled, "-l", 1, "--threshold", 0, "--out", out).code == 0
     said = run("detect", place.texts, "--detector", out / "detector.yaml")
     assert said.code == 2 and said.err.count("\n") == 1, "the world is another model"
+
+
+def test_the_texts_that_chose_the_threshold_are_called_so(ready, place, labelled, tmp_path):
+    said = ready(labelled, "-l", 1, "--calibrate", labelled, "--out", tmp_path / "out")
+    assert "Half of these texts chose the threshold" in said.out
+    assert "Half of these texts chose the threshold" in (tmp_path / "out/page.html").read_text("utf-8")
+    other = ready(place.texts, "-l", 1, "--calibrate", labelled)
+    assert (other.code, "chose the threshold" in other.out) == (0, False)
+    assert json.loads(ready(labelled, "-l", 1, "--calibrate", labelled, "--json").out)["notes"]

@@ -16,7 +16,7 @@ from saesteer.latents import (
     matching,
     store_activations,
 )
-from saesteer.text import Document
+from saesteer.text import Document, read_texts
 from tests.latents.tiny import sentences
 
 TEXTS = sentences(60)
@@ -91,6 +91,25 @@ def test_labels_lie_beside_their_tokens(lm):
             seen[each] for each in found
         ]  # those of the first words, with which others begin too, aside
         assert np.isnan(labels[0]) and labels[-1] == pytest.approx(number / 60)
+
+
+@pytest.mark.parametrize(
+    ("told", "number"),
+    [("True", 1.0), ("FALSE", 0.0), (" yes ", 1.0), ("no", 0.0), ("0.5", 0.5), (False, 0.0)],
+)
+def test_a_tables_words_for_true_and_false_are_labels(told, number):
+    assert ByColumn(("a",))(Document("x", "x", None, {"a": told})) == [number]
+    assert ByLabel({})(Document("x", "x", str(told))) == [number]
+    assert ByLabel({"no": 1.0})(Document("x", "x", "no")) == [1.0]  # what is named goes first
+    for blank in (" ", None, "nan"):
+        assert np.isnan(ByColumn(("a",))(Document("x", "x", None, {"a": blank})))
+        assert np.isnan(ByLabel({})(Document("x", "x", blank)))
+
+
+def test_the_label_column_is_a_column_too(tmp_path):
+    (tmp_path / "t.csv").write_text("text,label,a\nx,True,1\ny,,0\n")
+    found = [ByColumn(("label", "a"))(each) for each in read_texts(tmp_path / "t.csv")]
+    assert found[0] == [1.0, 1.0] and np.isnan(found[1][0]) and found[1][1] == 0
 
 
 def test_labels_of_tokens_and_taken_up(lm):

@@ -77,6 +77,19 @@ def test_a_failure_leaves_no_files(lm, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_files_of_two_runs_are_not_mixed(lm, tmp_path, monkeypatch):
+    run_detection(lm, SAE, DETECTOR, DOCUMENTS, tmp_path)
+    before = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("saesteer.pipeline.detecting.write_detection_page", interrupted)
+    with pytest.raises(KeyboardInterrupt):  # when the tables are whole
+        run_detection(lm, SAE, DETECTOR, DOCUMENTS[:3], tmp_path)
+    assert {each.name: each.read_bytes() for each in tmp_path.iterdir()} == before
+
+
 def test_a_quantile_needs_no_labels(lm):
     ready = with_quantile(lm, SAE, DETECTOR, DOCUMENTS, "quantile=0.75")
     found = [ready.found(each.score) for each in detect(lm, SAE, ready, DOCUMENTS)]

@@ -13,7 +13,16 @@ import pyarrow as pa
 import pytest
 
 from saesteer.errors import InputError, SaesteerError
-from saesteer.runs import atomic, read_json, read_parquet, write_bytes, write_json, write_parquet, write_text
+from saesteer.runs import (
+    atomic,
+    atomic_files,
+    read_json,
+    read_parquet,
+    write_bytes,
+    write_json,
+    write_parquet,
+    write_text,
+)
 
 
 def names(folder):
@@ -124,3 +133,15 @@ with atomic({str(tmp_path / "x")!r}) as temporary:
     assert (tmp_path / "x").read_text() == "good"
     if kill == signal.SIGINT:
         assert names(tmp_path) == ["x"]
+
+
+def test_files_take_their_places_together_or_not_at_all(tmp_path):
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(KeyboardInterrupt), atomic_files(tmp_path) as folder:
+        (folder / "a").write_text("new")
+        raise KeyboardInterrupt
+    assert [each.read_text() for each in tmp_path.iterdir()] == ["old"]
+    with atomic_files(tmp_path) as folder:
+        (folder / "a").write_text("new")
+        (folder / "b").write_text("more")
+    assert {each.name: each.read_text() for each in tmp_path.iterdir()} == {"a": "new", "b": "more"}

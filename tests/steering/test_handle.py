@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 import torch
 
@@ -198,6 +199,14 @@ def test_another_thread_is_not_steered(lm, sae):
         ("mod_scaling", [1.0, 2.0], InputError, "2 numbers for 1 features"),
         ("mod_scaling", float("nan"), InputError, "finite"),
         ("mod_vector", torch.ones(3), ShapeMismatch, r"mod_vector is \["),
+        ("mod_vector", torch.full((16,), float("inf")), InputError, "mod_vector is finite"),
+        ("mod_features", "12", InputError, "whole number"),
+        ("mod_features", [1.5], InputError, "whole number"),
+        ("mod_features", True, InputError, "whole number"),
+        ("mod_scaling", "2", InputError, "mod_scaling is a finite number"),
+        ("mod_scaling", None, InputError, "mod_scaling is a finite number"),
+        ("mod_replacement", [float("inf")], InputError, "mod_replacement is a finite number"),
+        ("mod_threshold", float("nan"), InputError, "mod_threshold is a finite number"),
     ],
 )
 def test_a_field_that_cannot_be_used_keeps_what_it_was(lm, sae, field, value, error, says):
@@ -229,3 +238,45 @@ def test_out_of_scars_folder(lm, sae, tmp_path):
     with both.attach() as hook:
         hook.mod_features, hook.mod_scaling = active(both.lm, both.sae, tokens)[0], -100.0
         assert not torch.equal(logits(both.lm, tokens), plain)
+
+
+def test_numbers_of_other_libraries_are_numbers(lm, sae):
+    tokens = lm.tokenize([SENTENCE])
+    one, two = active(lm, sae, tokens)
+    with attach(lm, sae) as hook:
+        hook.mod_features, hook.mod_scaling = [one, two], [5.0, -3.0]
+        want = logits(lm, tokens)
+        hook.mod_features, hook.mod_scaling = torch.tensor([one, two]), np.array([5, -3], np.float32)
+        assert torch.equal(logits(lm, tokens), want)
+        hook.mod_scaling = 5.0
+        hook.mod_features = one
+        want = logits(lm, tokens)
+        for number in (np.int64(one), torch.tensor(one)):
+            for factor in (np.float32(5), torch.tensor(5.0), 5):
+                hook.mod_features, hook.mod_scaling = number, factor
+                assert torch.equal(logits(lm, tokens), want)
+                assert (hook.mod_features, hook.mod_scaling) == (one, 5.0)
+
+
+def test_what_would_be_passed_by_in_silence_raises(lm, sae):
+    hook = attach(lm, sae)
+    with pytest.raises(InputError, match="finite"):  # also while the handle is off
+        hook.mod_scaling = float("nan")
+    with pytest.raises(AttributeError, match="mod_feature"):
+        hook.mod_feature = 0
+    hook.remove()
+    hook.remove()
+    hook.mod_features = None
+    with pytest.raises(InputError, match="removed"):
+        hook.mod_features = 0
+    assert hook.mod_features is None and lm.hooks_installed() == 0
+
+
+def test_a_vector_is_what_it_was_when_it_was_set(lm, sae):
+    tokens, vector = lm.tokenize([SENTENCE]), torch.ones(16)
+    with attach(lm, sae) as hook:
+        hook.mod_features, hook.mod_vector = 0, vector
+        want = logits(lm, tokens)
+        vector.zero_()
+        hook.mod_scaling = 1.0
+        assert torch.equal(logits(lm, tokens), want)

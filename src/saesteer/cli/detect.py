@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _READING: Final = ("score", "combine", "pool")
 _GOAL: Final = "f1"
+_SAME: Final = "Half of these texts chose the threshold: what holds for others is said by the held-out texts."
 _EXCERPT: Final = 60  # letters around the strongest token
 
 
@@ -131,8 +132,9 @@ def detect(
         run = run_detection(
             lm, found, ready, documents, out, as_csv=csv, shown=max(shown, top), order=order,  # type: ignore[arg-type]
             positive=wanted.positive, grade=grade, command=shlex.join(["saesteer", *sys.argv[1:]]),
+            notes=_notes(wanted, texts),
         )  # fmt: skip
-    _show(run, top, json)
+    _show(run, top, json, _notes(wanted, texts))
 
 
 def _check(wanted: Wanted, order: str, out: Path | None) -> None:
@@ -252,11 +254,15 @@ def _progress() -> Any:
     return progress()
 
 
-def _show(run: DetectionRun, top: int, json: bool) -> None:
+def _notes(wanted: Wanted, texts: str) -> tuple[str, ...]:
+    return (_SAME,) if wanted.calibrate == texts else ()
+
+
+def _show(run: DetectionRun, top: int, json: bool, notes: tuple[str, ...]) -> None:
     from saesteer.cli.terminal import print_json, print_table
 
     if json:
-        print_json(_record(run, top))
+        print_json(_record(run, top) | {"notes": notes})
         return
     from saesteer.report.detection import sentences_of
 
@@ -265,6 +271,7 @@ def _show(run: DetectionRun, top: int, json: bool) -> None:
         if figures is not None:
             print_table(f"On {name}, {figures.positives} positive and {figures.negatives} negative:")
             print_table(*(f"  {line}" for line in figures.lines()))
+    print_table(*notes)
     if run.detector.threshold is None:
         print_table("No threshold: give --calibrate LABELLED, --threshold T or --goal quantile=0.95.")
     for each in run.files:

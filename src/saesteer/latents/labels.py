@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float
@@ -17,6 +18,8 @@ from saesteer.latents.reading import Places
 from saesteer.text import Document
 
 UNKNOWN = math.nan
+_LABEL: Final = "label"  # the column that `read_texts` keeps as a document's label
+_WORDS: Final = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}  # as tables and people write it
 Labeller = Callable[[Document], "Sequence[float] | Float[np.ndarray, 'tokens concepts']"]
 """A document -> one number per concept, or [tokens, concepts] for its tokens without BOS."""
 
@@ -36,16 +39,20 @@ class ByLabel:
     """One concept: documents by the label of their source; others, and those without a label, are unknown."""
 
     values: Mapping[str, float]
-    """Label -> number; a label that is itself a number from 0 to 1 needs no entry."""
+    """Label -> number; a number from 0 to 1, true, false, yes or no as a label needs no entry."""
 
     def __call__(self, document: Document) -> list[float]:
         if document.label is None:
             return [UNKNOWN]
         if document.label in self.values:
             return [self.values[document.label]]
+        if _is_word(document.label):
+            return [_WORDS[document.label.strip().casefold()]]
         try:
             found = float(document.label)
         except ValueError:
+            return [UNKNOWN]
+        if math.isnan(found):
             return [UNKNOWN]
         if not 0 <= found <= 1:
             raise InputError(f"{document.id}: a label is from 0 to 1, got {document.label!r}; mend it")
@@ -103,15 +110,21 @@ class ByColumn:
         return [self._number(document, each) for each in self.columns]
 
     def _number(self, document: Document, column: str) -> float:
-        found = document.meta.get(column)
-        if found is None or found == "":
+        found = document.meta.get(column, document.label if column == _LABEL else None)
+        if found is None or (isinstance(found, str) and not found.strip()):
             return UNKNOWN
         try:
-            number = float(found)
+            number = _WORDS[found.strip().casefold()] if _is_word(found) else float(found)
         except (TypeError, ValueError):
             number = math.inf
         if math.isnan(number) or 0 <= number <= 1:
             return number
         raise InputError(
-            f"{document.id}: {column} is a number from 0 to 1, or empty where unknown, got {found!r}; mend it"
+            f"{document.id}: {column} is a number from 0 to 1, true or false, or empty where unknown, "
+            f"got {found!r}; mend it"
         )
+
+
+def _is_word(value: Any) -> bool:
+    """Whether it says true or false as text."""
+    return isinstance(value, str) and value.strip().casefold() in _WORDS

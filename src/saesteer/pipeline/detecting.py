@@ -8,6 +8,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -21,6 +22,7 @@ from saesteer.errors import InputError
 from saesteer.model import LanguageModel
 from saesteer.pipeline.detection_files import written
 from saesteer.report.detection import DetectionPage, ShownText, write_detection_page
+from saesteer.runs import atomic_files
 from saesteer.saes import SAE
 from saesteer.text import Document
 from saesteer.text.document import GRADE
@@ -57,31 +59,32 @@ def run_detection(
     positive: Collection[str] = (),
     grade: str = GRADE,
     command: str = "",
+    notes: Collection[str] = (),
     context: int | None = None,
     batch_tokens: int = 4096,
 ) -> DetectionRun:
     """Score every text; with `out`, write texts and tokens, detector.yaml and page.html there.
 
     `shown`: texts on the page, the highest scores or (`order` "text") the first ones. `positive`: labels that
-    count as the concept, where they are no numbers.
+    count as the concept, where they are no numbers. `notes`: cautions that the page shows.
     """
     if order not in ("score", "text") or shown < 1:
         raise InputError(f"order is score or text and shown is 1 or more, got {order!r} and {shown}")
-    folder = None if out is None else Path(out)
     kept = _Kept(shown, order)
     found = detect(lm, sae, detector, documents, context=context, batch_tokens=batch_tokens)
-    with written(folder, as_csv, positive, grade) as (write, files):
-        for number, each in enumerate(found, start=1):
-            write(each)
-            kept.take(number, each, truth_of(each.document, positive), grade_of(each.document, grade))
-        if not kept.scores:
-            raise InputError("there are no texts to score; give at least one")
-    run = DetectionRun(detector, kept.summary(), kept.figures(detector), kept.shown(), files)
-    if folder is None:
-        return run
-    page = DetectionPage(detector, run.summary, run.figures, run.rows, order, command)
-    more = (detector.save(folder / DETECTOR), write_detection_page(page, folder / PAGE))
-    return replace(run, files=(*files, *more))
+    with nullcontext() if out is None else atomic_files(out) as folder:
+        with written(folder, as_csv, positive, grade) as (write, files):
+            for number, each in enumerate(found, start=1):
+                write(each)
+                kept.take(number, each, truth_of(each.document, positive), grade_of(each.document, grade))
+            if not kept.scores:
+                raise InputError("there are no texts to score; give at least one")
+        run = DetectionRun(detector, kept.summary(), kept.figures(detector), kept.shown(), ())
+        if folder is None or out is None:
+            return run
+        page = DetectionPage(detector, run.summary, run.figures, run.rows, order, command, notes=tuple(notes))
+        files = (*files, detector.save(folder / DETECTOR), write_detection_page(page, folder / PAGE))
+    return replace(run, files=tuple(Path(out) / each.name for each in files))
 
 
 def with_quantile(

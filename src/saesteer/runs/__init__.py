@@ -7,13 +7,14 @@ from saesteer.runs.manifest import Manifest, versions
 from saesteer.runs.paths import contained
 from saesteer.runs.reading import read_json, read_parquet, read_yaml
 from saesteer.runs.stage import run_stage
-from saesteer.runs.writing import atomic, write_bytes, write_json, write_parquet, write_text
+from saesteer.runs.writing import atomic, atomic_files, write_bytes, write_json, write_parquet, write_text
 
 __all__ = [
     "Journal",
     "Manifest",
     "alone",
     "atomic",
+    "atomic_files",
     "contained",
     "digest",
     "plain",

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,6 +41,25 @@ def atomic(path: str | Path) -> Iterator[Path]:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def atomic_files(folder: str | Path) -> Iterator[Path]:
+    """A temporary folder to write files to; they take their places in `folder`, one right after the other,
+    when the block ends well, and vanish else: the files of two runs are not mixed.
+    """
+    folder = Path(folder)
+    temporary = folder / f".{secrets.token_hex(6)}{TEMPORARY}"
+    with clear_errors(folder):
+        temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        with clear_errors(folder):
+            for each in sorted(temporary.iterdir()):
+                os.replace(each, folder / each.name)
+            _sync(folder)
+    finally:  # Ctrl-C too
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

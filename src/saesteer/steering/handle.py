@@ -12,11 +12,12 @@ Knows models and SAEs; what it does can be written as a spec too, and is then sa
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import torch
 from jaxtyping import Float
@@ -42,7 +43,8 @@ def attach(
 ) -> FeatureHook:
     """Put the SAE at its hookpoint (or `at`); nothing changes until a field of the handle is set.
 
-    It holds in this thread and context until `remove()`, or to the end of a `with` block. `keep_error`: add
+    It holds in this thread and context until `remove()`, or to the end of a `with` block; a thread of your
+    own, such as a streamer's, is steered if it runs in a copy of them (contextvars). `keep_error`: add
     the change alone to the activation, not the reconstruction with the change in its place. `where`: every
     position as on the model card; Where() leaves out BOS, on which few SAEs are trained. `force`: an SAE of
     another hookpoint or model too.
@@ -75,8 +77,13 @@ class _Change:
 class FeatureHook:
     """The edit itself: its fields may be set at any time, and the next call of the model heeds them.
 
-    A field that cannot be used raises where it is set, and keeps what it was.
+    A field that cannot be used raises where it is set, and keeps what it was; so does a misspelt one.
     """
+
+    __slots__ = (
+        "_change", "_features", "_removed", "_replacement", "_scaling", "_stack", "_threshold", "_vector",
+        "hookpoint", "keep_error", "sae", "where",
+    )  # fmt: skip
 
     def __init__(self, lm: LanguageModel, sae: SAE, hookpoint: str, keep_error: bool, where: Where) -> None:
         self.hookpoint, self.sae, self.keep_error, self.where = hookpoint, sae, keep_error, where
@@ -86,6 +93,7 @@ class FeatureHook:
         self._threshold: float | None = None
         self._vector: Tensor | None = None
         self._change: _Change | None = None
+        self._removed = False
         self._stack = ExitStack()
         self._stack.enter_context(lm.intervening([self]))
 
@@ -99,9 +107,7 @@ class FeatureHook:
 
     @mod_features.setter
     def mod_features(self, features: int | Sequence[int] | None) -> None:
-        if features is not None and not isinstance(features, int):
-            features = tuple(int(each) for each in features)
-        self._set(_features=features)
+        self._set(_features=None if features is None else _latents(features))
 
     @property
     def mod_scaling(self) -> Numbers:
@@ -110,7 +116,7 @@ class FeatureHook:
 
     @mod_scaling.setter
     def mod_scaling(self, scaling: Numbers) -> None:
-        self._set(_scaling=scaling)
+        self._set(_scaling=_numbers("mod_scaling", scaling))
 
     @property
     def mod_replacement(self) -> Numbers | None:
@@ -119,7 +125,7 @@ class FeatureHook:
 
     @mod_replacement.setter
     def mod_replacement(self, replacement: Numbers | None) -> None:
-        self._set(_replacement=replacement)
+        self._set(_replacement=None if replacement is None else _numbers("mod_replacement", replacement))
 
     @property
     def mod_threshold(self) -> float | None:
@@ -128,7 +134,7 @@ class FeatureHook:
 
     @mod_threshold.setter
     def mod_threshold(self, threshold: float | None) -> None:
-        self._set(_threshold=threshold)
+        self._set(_threshold=None if threshold is None else _number("mod_threshold", threshold))
 
     @property
     def mod_vector(self) -> Float[Tensor, " d"] | None:
@@ -137,6 +143,13 @@ class FeatureHook:
 
     @mod_vector.setter
     def mod_vector(self, vector: Float[Tensor, " d"] | None) -> None:
+        if vector is not None:
+            vector = torch.as_tensor(vector).detach().clone()
+            width = self.sae.cfg.width_out
+            if list(vector.shape) != [width]:
+                raise ShapeMismatch(f"mod_vector is [{width}], got {list(vector.shape)}")
+            if not bool(vector.isfinite().all()):
+                raise InputError("mod_vector is finite, got inf or NaN in it; mend it")
         self._set(_vector=vector)
 
     def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
@@ -152,7 +165,8 @@ class FeatureHook:
         return torch.where(chosen.unsqueeze(-1), new, x)
 
     def remove(self) -> None:
-        """Take the SAE out of the model; the handle is of no use afterwards."""
+        """Take the SAE out of the model; the handle is of no use afterwards, and says so."""
+        self._removed = True
         self._stack.close()
 
     def __enter__(self) -> FeatureHook:
@@ -165,16 +179,20 @@ class FeatureHook:
 
     def _set(self, **fields: object) -> None:
         before = {name: getattr(self, name) for name in fields}
-        self.__dict__.update(fields)
         try:
+            for name, value in fields.items():
+                setattr(self, name, value)
             self._change = self._compiled()
         except Exception:
-            self.__dict__.update(before)
+            for name, value in before.items():
+                setattr(self, name, value)
             raise
 
     def _compiled(self) -> _Change | None:
         if self._features is None:
             return None
+        if self._removed:
+            raise InputError("the handle was removed and changes nothing any more; attach the SAE anew")
         ids = (self._features,) if isinstance(self._features, int) else self._features
         if wrong := [each for each in ids if not 0 <= each < self.sae.cfg.d_sae]:
             raise InputError(f"mod_features are 0 to {self.sae.cfg.d_sae - 1}, got {wrong[0]}")
@@ -186,9 +204,7 @@ class FeatureHook:
             self._scaling if self._replacement is None else self._replacement,
             len(ids),
         )
-        if self._vector is not None and list(self._vector.shape) != [self.sae.cfg.width_out]:
-            raise ShapeMismatch(f"mod_vector is [{self.sae.cfg.width_out}], got {list(self._vector.shape)}")
-        threshold = -math.inf if self._threshold is None else float(self._threshold)
+        threshold = -math.inf if self._threshold is None else self._threshold
         device = self.sae.W_dec.device
         return _Change(
             torch.tensor(ids, dtype=torch.long, device=device),
@@ -199,10 +215,41 @@ class FeatureHook:
         )
 
 
+def _latents(given: Any) -> int | tuple[int, ...]:
+    """One number of a latent, or several; of any library, but no text, no share and no truth value."""
+    try:
+        if isinstance(given, bool | str):
+            raise TypeError
+        try:
+            return operator.index(given)
+        except TypeError:
+            several = list(given)
+        if any(isinstance(each, bool | str) for each in several):
+            raise TypeError
+        return tuple(operator.index(each) for each in several)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"mod_features is a whole number, a list of them, or None, got {given!r}") from error
+
+
+def _numbers(name: str, given: Any) -> Numbers:
+    """One number, or several."""
+    if isinstance(given, list | tuple) or bool(getattr(given, "ndim", 0)):
+        return tuple(_number(name, each) for each in given)
+    return _number(name, given)
+
+
+def _number(name: str, given: Any) -> float:
+    try:
+        number = math.nan if isinstance(given, bool | str) else float(given)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise InputError(f"{name} is a finite number, got {given!r}; give one")
+    return number
+
+
 def _per_feature(name: str, given: Numbers, count: int) -> list[float]:
-    values = [float(given)] * count if isinstance(given, int | float) else [float(each) for each in given]
+    values = [float(given)] * count if isinstance(given, int | float) else list(given)
     if len(values) != count:
         raise InputError(f"{name} has {len(values)} numbers for {count} features; give one, or one for each")
-    if not all(map(math.isfinite, values)):
-        raise InputError(f"{name} is finite, got {values}")
     return values

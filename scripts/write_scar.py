@@ -209,7 +209,7 @@ one that steers is best by the mean of h. Probe: a logistic regression on the wh
 what could be told at all. z: before the choice of the k largest, which is what the loss is on; h: after it.
 Everything is one training run with one seed; figures are without intervals.
 
-In a notebook the same is a handle, in the manner of the model card:
+In Python the same is a handle, in the manner of the model card; it holds in the thread that made it:
 
     lm, sae = ss.load_model("world"), ss.load_sae("build/scar/layers.3.mlp.insults")
     hook = ss.attach(lm, sae)
@@ -245,8 +245,11 @@ def in_short(found: dict) -> list[str]:
         return f"{median(row[key] for row in rows):.2f}"
 
     tokens = [r for r in found["detection"] if r["pool"] == "token"]
-    own = [r for r in tokens if r["sae"] not in ("plain", "all") and r["score"] == "z"]
-    plain = [r for r in tokens if r["sae"] == "plain" and r["score"] == "h"]
+    own, own_h, plain, plain_h = (
+        [r for r in tokens if (r["sae"] == "plain") == bare and r["sae"] != "all" and r["score"] == score]
+        for bare in (False, True)
+        for score in ("z", "h")
+    )
     probes = [r for r in found["probe"] if r["pool"] == "token"]
     trees = [r for r in found["isolation"] if r["conditioned"]]
     bare = [r for r in found["isolation"] if r["sae"] == "plain"]
@@ -266,9 +269,13 @@ def in_short(found: dict) -> list[str]:
     return [
         "## In short",
         "",
-        f"- Token by token the conditioned latent tells its concept as well as a probe: median AUROC "
-        f"{medians('auroc', own)}, the probe {medians('auroc', probes)}, the best plain latent "
-        f"{medians('auroc', plain)}. Over whole sentences all are near 1, since the world's insulting and "
+        "- Token by token the conditioned latent tells its concept as well as a probe: median AUROC of z "
+        f"{medians('auroc', own)}, of the probe {medians('auroc', probes)}, of the best plain latent "
+        f"{medians('auroc', plain)}. The choice of the k largest hides much of it: of h "
+        f"{medians('auroc', own_h)}"
+        f", of the best plain latent {medians('auroc', plain_h)}. (The plain latent is chosen on every "
+        "fourth "
+        "token of the other stories.) Over whole sentences all are near 1, since the world's insulting and "
         "archaic words are its own.",
         f"- It is better isolated: trees have {medians('nodes', trees)} nodes in place of "
         f"{medians('nodes', bare)} (medians), and ask the conditioned latent first in {rooted} of "

@@ -31,7 +31,7 @@ def test_figures_page_and_json(run, place, labelled, tmp_path):
     assert "FVU" in said.out and "\nsea " in said.out and f"page: {out / 'page.html'}" in said.out
     assert "Left out: 1 concepts with too few tokens on a side: [bold]rare." in " ".join(said.out.split())
     table = said.out[said.out.index("\nconcept ") :].splitlines()
-    assert max(map(len, table[:3])) <= 80
+    assert max(map(len, table[:3])) <= 80 and "…" not in "".join(table[:3])
     found = SAEReport.load(out)
     assert [row.concept for row in found.rows] == ["sea"]
     page = (out / "page.html").read_text(encoding="utf-8")

@@ -137,7 +137,7 @@ def _table(result: SAEReport) -> Table:
 
     from saesteer.evaluation.saes.result import cells
 
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     lines = [cells(row) for row in result.rows]
     for name in lines[0]:
         table.add_column(name, justify="left" if name == "concept" else "right", no_wrap=True)

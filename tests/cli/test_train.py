@@ -66,6 +66,16 @@ def test_the_worlds_stories(run, place, tmp_path, monkeypatch):
     assert sae.cfg.metadata["training"]["form"]["sparsity"] == 0.1
 
 
+def test_several_architectures_from_one_pass(run, place, tmp_path, monkeypatch):
+    monkeypatch.setattr("saesteer.training.run.load_model", lambda *_, **__: _loaded(place))
+    both = ("-a", "topk", "-a", "batchtopk", "--d-sae", 64, "-k", 4)
+    said = run("train", "--at", "layers.3", *both, *SMALL, "-o", tmp_path / "run", "--json")
+    assert said.code == 0, said.err
+    assert sorted(json.loads(said.out)) == ["layers.3/batchtopk-64-k4", "layers.3/topk-64-k4"]
+    said = run("train", "--at", "layers.3", *both, "-a", "standard", *SMALL, "-o", tmp_path / "other")
+    assert said.code == 2 and "unknown field of saes[0] 'k'" in said.err
+
+
 def _loaded(place):
     from saesteer.model.loading import load_model
 

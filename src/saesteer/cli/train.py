@@ -36,8 +36,12 @@ def train(
         typer.Option(help="Hookpoints: layers.3, or patterns such as 'layers.*'; repeatable."),
     ] = None,
     architecture: Annotated[
-        str | None,
-        typer.Option("--architecture", "-a", help="standard, gated, topk, batchtopk, matryoshka, jumprelu."),
+        list[str] | None,
+        typer.Option(
+            "--architecture",
+            "-a",
+            help="standard, gated, topk, batchtopk, matryoshka, jumprelu; repeatable.",
+        ),
     ] = None,
     d_sae: Annotated[list[int] | None, typer.Option(min=1, help="Number of latents; repeatable.")] = None,
     k: Annotated[list[int] | None, typer.Option("-k", min=1, help="Latents per token; repeatable.")] = None,
@@ -101,17 +105,18 @@ def _read(config: Path | None) -> dict[str, Any]:
 
 
 def _entry(
-    architecture: str | None,
+    architecture: list[str] | None,
     d_sae: list[int] | None,
     k: list[int] | None,
     seeds: list[int] | None,
     setting: list[str] | None,
 ) -> dict[str, Any]:
     """The SAEs that the flags mean; nothing where no flag is about one."""
-    entry: dict[str, Any] = {"architecture": architecture} if architecture else {}
-    for name, values in (("d_sae", d_sae), ("k", k), ("seed", seeds)):
+    entry: dict[str, Any] = {}
+    listed = {"architecture": architecture, "d_sae": d_sae, "k": k, "seed": seeds}
+    for name, values in listed.items():
         if values:
-            entry[name] = values[0] if len(values) == 1 else values
+            entry[name] = values[0] if len(values) == 1 else list(values)
     for each in setting or []:
         name, equals, value = each.partition("=")
         if not (name and equals and value):

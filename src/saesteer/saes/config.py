@@ -143,6 +143,22 @@ class SAEConfig:
         """Whether decoding undoes that, for which it needs the token again; not a transcoder's."""
         return self.normalises_tokens and not self.transcodes
 
+    @property
+    def about(self) -> dict[str, Any]:
+        """What the SAE is and where it belongs, for records; None where it does not say."""
+        return {
+            "architecture": self.architecture,
+            "d_in": self.d_in,
+            "d_sae": self.d_sae,
+            "d_out": self.d_out,
+            "k": self.k,
+            "hook_name": self.hook_name or None,
+            "hook_name_out": self.hook_name_out or None,
+            "model_name": self.model_name or None,
+            "normalize_activations": self.normalize_activations,
+            "dtype": self.dtype,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """The `cfg.json` that sae_lens writes and reads."""
         top: dict[str, Any] = {

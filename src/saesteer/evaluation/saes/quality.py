@@ -79,7 +79,7 @@ def sae_quality(
         rows,
         {name: each if each is not None and math.isfinite(each) else None for name, each in measured.items()},
         _provenance(lm, sae, found, tokens, seed),
-        _about(sae),
+        sae.cfg.about,
         {"rates": density.histogram, "norms": decoder_norms(sae), "cosines": decoder_cosines(sae, seed)},
         left_out,
     )
@@ -199,22 +199,6 @@ def _over_concepts(rows: Sequence[ConceptRow], left_out: int) -> dict[str, float
 
 def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
-
-
-def _about(sae: SAE) -> Mapping[str, Any]:
-    cfg = sae.cfg
-    return {
-        "architecture": cfg.architecture,
-        "d_in": cfg.d_in,
-        "d_sae": cfg.d_sae,
-        "d_out": cfg.d_out,
-        "k": cfg.k,
-        "hook_name": cfg.hook_name or None,
-        "hook_name_out": cfg.hook_name_out or None,
-        "model_name": cfg.model_name or None,
-        "normalize_activations": cfg.normalize_activations,
-        "dtype": cfg.dtype,
-    }
 
 
 def _provenance(lm: LanguageModel, sae: SAE, found: Reading, tokens: int, seed: int) -> Mapping[str, Any]:

@@ -80,9 +80,8 @@ class Pairs(Code):
         """`offsets`: where each token's pairs begin."""
         self.decoder, self.tokens, self.latents, self.offsets = decoder, tokens, latents, offsets
         self.n_tokens = len(offsets)
-        with (
-            torch.enable_grad()
-        ):  # torch's own kernel for the gradient of the weights, and nothing else of it
+        # torch's own kernel for the gradient of the weights, and nothing else of it
+        with torch.enable_grad():
             self._leaf = values.detach().requires_grad_()
             self._output = self._bag(self._leaf)
         self.values = self._leaf.detach()

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from saesteer.cli.quality import _NAME
 from saesteer.evaluation.saes import SAEReport
 from saesteer.training.logs import JSONLines
 from saesteer.training.metrics import TrainMetrics
@@ -32,6 +33,7 @@ def test_figures_page_and_json(run, place, labelled, tmp_path):
     assert "Left out: 1 concepts with too few tokens on a side: [bold]rare." in " ".join(said.out.split())
     table = said.out[said.out.index("\nconcept ") :].splitlines()
     assert max(map(len, table[:3])) <= 80 and "…" not in "".join(table[:3])
+    assert len(table[1].rstrip()) - len("concept") + _NAME <= 80  # with the longest name that is not cut
     found = SAEReport.load(out)
     assert [row.concept for row in found.rows] == ["sea"]
     page = (out / "page.html").read_text(encoding="utf-8")

@@ -97,3 +97,19 @@ def test_a_postact_is_in_the_architecture_that_others_read():
     cfg = SAEConfig("topk", 8, 32, k=4, postact="tanh")
     assert cfg.to_dict()["architecture"] == "topk_tanh"
     assert SAEConfig.from_dict(cfg.to_dict()).postact == "tanh"
+
+
+def test_about_says_what_the_fields_say():
+    cfg = SAEConfig(architecture="topk", d_in=4, d_sae=9, k=3, hook_name="layers.1")
+    assert cfg.about == {
+        "architecture": "topk",
+        "d_in": 4,
+        "d_sae": 9,
+        "d_out": cfg.d_out,
+        "k": 3,
+        "hook_name": "layers.1",
+        "hook_name_out": None,
+        "model_name": None,
+        "normalize_activations": "none",
+        "dtype": "float32",
+    }

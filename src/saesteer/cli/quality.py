@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 PAGE: Final = "page.html"
-_NAME: Final = 18  # letters of a concept in the table
+_NAME: Final = 16  # letters of a concept in the table
 
 
 def quality(

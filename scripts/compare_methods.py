@@ -4,10 +4,10 @@ r"""Every steering method on the embedded world, judged by its exact oracle: the
         --json docs/figures/methods.json
 
 Each method gets eight settings (strengths; of prompting eight prefixes; of fine-tuning eight shares of the
-way) and, but for opening and prompting, the same hookpoint. The setting is chosen on half of the prompts, by
-the product of mean behaviour and mean coherence (the paper's figure) and by behaviour at a coherence of 0.8,
-and measured on the other half with other samples. Resumes where it stood; `--part 0/2` and `--part 1/2` share
-the concepts out among two processes, and without --part all is gathered.
+way; a search makes its own) and, but for openings, tuning and prompting, the same hookpoint. The setting is
+chosen on half of the prompts, by the product of mean behaviour and mean coherence (the paper's figure) and by
+behaviour at a coherence of 0.8, and measured on the other half with other samples. Resumes where it stood;
+`--part 0/2` and `--part 1/2` share the concepts out among two processes, and without --part all is gathered.
 """
 
 from __future__ import annotations
@@ -15,134 +15,48 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from compared import AT, COMPARED, OWN, SHARES, Lab
 
-from saesteer import Concept, LanguageModel, SteeringSpec, load_concept, load_model, load_sae
+from saesteer import Concept, load_concept, load_model, load_sae
 from saesteer.effects import Approximator
 from saesteer.errors import InputError
 from saesteer.evaluation import Arm, SweepResult, baseline, evaluate
 from saesteer.evaluation.divergence import divergences
 from saesteer.evaluation.figures import figures
-from saesteer.methods import METHODS, prompting, random_direction
+from saesteer.methods import Tuned, prompting
 from saesteer.runs import read_json, write_json
-from saesteer.saes import SAE
 from saesteer.world.reading import judge_text
 from saesteer.world.texts import openings
 from saesteer.world.words import CONCEPTS
 
-AT, EARLY = "layers.3", "layers.2"
-GRID: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
-"""Mean residual norms, for what is added at every place."""
-FEW_PLACES: Final = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
-"""The same for what is added at the first places of the prompt alone."""
-SHARES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
-"""Of the method's own strength, where it is no length."""
+PROMPTING: Final = "prompting"
+GOALS: Final = ("product", "coherent")
 COHERENCE: Final = 0.8
 
 
-@dataclass(frozen=True)
-class Lab:
-    """What every method is given."""
-
-    lm: LanguageModel
-    sae: SAE
-    effects: Approximator | None
-    work: Path
-    prompts: tuple[str, ...]
-    samples: int
-    test_samples: int
-    methods: tuple[str, ...]
-
-    def make(self, name: str, concept: Concept, **options: Any) -> SteeringSpec:
-        return METHODS.get(name)(self.lm, concept, **options)
+def arms_of(lab: Lab, concept: Concept, method: str) -> list[Arm]:
+    """What is tried of a method; InputError where it cannot be made for this concept."""
+    if method == PROMPTING:
+        prefixes = prompting(lab.lm, concept)[:8]
+        return [Arm(concept, method, variant=prefix, prefix=prefix) for prefix in prefixes]
+    make, grid = COMPARED[method]
+    made = make(lab, concept)
+    if isinstance(made, Tuned):
+        return [Arm(concept, method, strengths=grid, tuned=made)]
+    own = made.interventions[0].strength.value
+    shares = (1.0,) if grid is OWN else SHARES
+    strengths = grid if grid not in (OWN, SHARES) else tuple(own * each for each in shares)
+    return [Arm(concept, method, made, strengths)]
 
 
-Make = Callable[[Lab, Concept], SteeringSpec]
-
-
-def _random(lab: Lab, concept: Concept) -> SteeringSpec:
-    texts = (*concept.positive, *concept.negative)  # the unit of the other methods
-    return random_direction(lab.lm, at=AT, seed=0, texts=texts)
-
-
-def _direction(name: str, **options: Any) -> Make:
-    return lambda lab, concept: lab.make(name, concept, at=AT, **options)
-
-
-def _sae(name: str, **options: Any) -> Make:
-    return lambda lab, concept: lab.make(name, concept, sae=lab.sae, source=f"world/{AT}", **options)
-
-
-def _effects(name: str, **options: Any) -> Make:
-    return lambda lab, concept: lab.make(name, concept, sae=lab.sae, effects=lab.effects, **options)
-
-
-def _opening(name: str, at: str, **options: Any) -> Make:
-    def make(lab: Lab, concept: Concept) -> SteeringSpec:
-        direction = lab.make(name, concept, at=at, **options)
-        return lab.make("opening", concept, at=at, direction=direction)
-
-    return make
-
-
-SPECS: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
-    "random": (_random, GRID),
-    "diffmean": (_direction("diffmean"), GRID),
-    "caa": (_direction("caa"), GRID),
-    "pca": (_direction("pca"), GRID),
-    "probe": (_direction("probe"), GRID),
-    "actadd": (_direction("actadd"), FEW_PLACES),
-    "actadd, mean": (_direction("actadd", how="mean"), GRID),
-    "sae, contrast": (_sae("sae_decoder", choose="contrast"), GRID),
-    "sae, 5 latents": (_sae("sae_decoder", choose="contrast", top=5), GRID),
-    "sae, output score": (_sae("sae_decoder", choose="output_score"), GRID),
-    "sae, input and output": (_sae("sae_decoder", choose="combined"), GRID),
-    "sae, supervised": (_sae("sae_decoder", choose="supervised"), GRID),
-    "sae, clamped": (_sae("sae_decoder", choose="combined", op="set_latents"), SHARES),
-    "sae-ts": (_effects("sae_ts"), GRID),
-    "sae-ts, 5 latents": (_effects("sae_ts", top=5), GRID),
-    "pinverse": (_effects("pinverse"), GRID),
-    "rotation": (_effects("rotation"), GRID),
-    "fgaa": (_effects("fgaa"), GRID),
-    "topic, clamp": (_sae("topic_alignment", mode="clamp", d_ref="world", keep_error=True), SHARES),
-    "topic, weight": (_sae("topic_alignment", mode="weight", d_ref="world"), SHARES),
-    "topic, swap": (_sae("topic_alignment", mode="swap", d_ref="world"), SHARES),
-    "corrsteer": (_sae("corrsteer", light=0.3), SHARES),
-    "trained, lm": (_direction("trained", objective="lm"), GRID),
-    "trained, reps": (_direction("trained", objective="reps"), GRID),
-    "opening, diffmean": (_opening("diffmean", EARLY), FEW_PLACES),
-    "opening, trained": (_opening("trained", EARLY), FEW_PLACES),
-}
-
-
-def candidates(lab: Lab, concept: Concept) -> tuple[list[Arm], dict[str, Any]]:
-    """The arms, and of each method how long it took to make or why it could not be."""
-    arms, notes = [], {}
-    for name in lab.methods:
-        make, grid = SPECS[name]
-        began = time.perf_counter()
-        try:
-            spec = make(lab, concept)
-        except InputError as error:
-            notes[name] = {"left_out": str(error)}
-            continue
-        notes[name] = {"seconds": round(time.perf_counter() - began, 2)}
-        own = spec.interventions[0].strength.value
-        strengths = grid if grid is not SHARES else tuple(own * share for share in SHARES)
-        arms.append(Arm(concept, name, spec, strengths))
-    for prefix in prompting(lab.lm, concept)[:8]:
-        arms.append(Arm(concept, "prompting", variant=prefix, prefix=prefix))
-    return arms, notes
-
-
-def selected(tried: SweepResult, name: str, goal: str) -> Any:
+def selected(tried: SweepResult, goal: str) -> Any:
     """The best setting by the paper's product, or by behaviour at a coherence of 0.8; None where none is."""
-    summary = [each for each in tried.where(method=name).summary if each.half == "selection"]
+    summary = [each for each in tried.summary if each.half == "selection"]
     if goal == "coherent":
         summary = [each for each in summary if each.figures.coherence.estimate >= COHERENCE]
     worth = {
@@ -152,8 +66,8 @@ def selected(tried: SweepResult, name: str, goal: str) -> Any:
     return max(summary, key=lambda each: worth(each.figures), default=None)
 
 
-def curve(tried: SweepResult, name: str) -> list[dict[str, Any]]:
-    points = [each for each in tried.where(method=name).summary if each.half == "selection"]
+def curve(tried: SweepResult) -> list[dict[str, Any]]:
+    points = [each for each in tried.summary if each.half == "selection"]
     return [
         {
             "strength": each.setting.strength,
@@ -186,43 +100,72 @@ def measured(rows: SweepResult, concept: Concept) -> dict[str, Any]:
     }
 
 
-def run_concept(lab: Lab, name: str) -> dict[str, Any]:
+@torch.no_grad()
+def distance(lab: Lab, arm: Arm, strength: float, texts: Sequence[str]) -> dict[str, float]:
+    """KL and added cross-entropy per token of ordinary text; nothing for a prompt, which edits no model."""
+    if arm.spec is not None:
+        saes = dict.fromkeys(arm.spec.saes, lab.sae)
+        (moved,) = divergences(lab.lm, arm.spec, [strength], texts, saes=saes)
+        return {"kl": moved.kl, "nats": moved.nats}
+    if arm.tuned is None:
+        return {}
+    tuned, read = arm.tuned.at(strength), lab.lm.tokenize(texts)
+    p, q = (each.logits(read)[:, :-1].log_softmax(-1) for each in (lab.lm, tuned))
+    said, counted = read.ids[:, 1:, None], read.mask[:, 1:] & read.mask[:, :-1]
+    kl = float((q.exp() * (q - p)).sum(-1)[counted].mean())
+    nats = float((p - q).gather(-1, said)[..., 0][counted].mean())
+    return {"kl": kl, "nats": nats}
+
+
+def run(lab: Lab, name: str, method: str) -> dict[str, Any]:
+    """One method for one concept, beside the plain model."""
     concept = load_concept(f"world/{name}")
-    arms, notes = candidates(lab, concept)
+    began = time.process_time()
+    arms = arms_of(lab, concept, method)
+    seconds = round(time.process_time() - began, 2)
     common = {"judge": "oracle", "max_new_tokens": 40, "folder": lab.work / name}
     tried = evaluate(lab.lm, arms, lab.prompts, lab.samples, seed=0, only="selection", **common)
-    record: dict[str, Any] = {"concept": name, "notes": notes, "methods": {}}
-    tests: dict[tuple[str, str, float], Arm] = {}
-    chosen: dict[str, dict[str, Any]] = {}
-    for method in dict.fromkeys(arm.method for arm in arms):
-        chosen[method] = {}
-        for goal in ("product", "coherent"):
-            best = selected(tried, method, goal)
-            if best is None:
-                continue
-            setting = best.setting
-            key = (method, setting.variant, setting.strength)
-            arm = next(a for a in arms if (a.method, a.variant) == (method, setting.variant))
-            variant = f"{setting.variant}|{setting.strength:g}"
-            tests[key] = Arm(concept, method, arm.spec, (setting.strength,), variant, arm.prefix)
-            chosen[method][goal] = key
-    tested = evaluate(
-        lab.lm, list(tests.values()), lab.prompts, lab.test_samples, seed=1, only="test", **common
+    chosen: dict[str, Any] = {}
+    tests: dict[tuple[str, float], Arm] = {}
+    for goal in GOALS:
+        best = selected(tried, goal)
+        if best is not None:
+            key = (best.setting.variant, best.setting.strength)
+            (arm,) = (each for each in arms if each.variant == key[0])
+            variant = f"{key[0]}|{key[1]:g}"
+            tests[key] = Arm(concept, method, arm.spec, (key[1],), variant, arm.prefix, arm.tuned)
+            chosen[goal] = key
+    written = (
+        evaluate(lab.lm, list(tests.values()), lab.prompts, lab.test_samples, seed=1, only="test", **common)
+        if tests
+        else None
     )
     plain = baseline(lab.lm, [concept], lab.prompts, lab.test_samples, seed=2, **common)
-    clean = concept.negative[:24]
-    for method, goals in chosen.items():
-        found: dict[str, Any] = {"curve": curve(tried, method)}
-        for goal, key in goals.items():
-            arm = tests[key]
-            rows = tested.where(method=method, variant=arm.variant)
-            found[goal] = {"strength": key[2], "variant": key[1]} | measured(rows, concept)
-            if arm.spec is not None:
-                saes = dict.fromkeys(arm.spec.saes, lab.sae)
-                moved = divergences(lab.lm, arm.spec, [key[2]], clean, saes=saes)
-                found[goal] |= {"kl": moved[0].kl, "nats": moved[0].nats}
-        record["methods"][method] = found
-    record["base"] = measured(plain, concept)
+    found: dict[str, Any] = {"seconds": seconds, "curve": curve(tried)}
+    for goal, key in chosen.items():
+        rows = written.where(variant=tests[key].variant)
+        found[goal] = {"strength": key[1], "variant": key[0]} | measured(rows, concept)
+        found[goal] |= distance(lab, tests[key], key[1], concept.negative[:24])
+    return {"base": measured(plain, concept), "method": found}
+
+
+def gathered(lab: Lab, name: str, methods: Sequence[str]) -> dict[str, Any]:
+    """A concept's record, with the methods that it lacks added."""
+    path = lab.work / f"{name}.json"
+    record = read_json(path) if path.exists() else {"concept": name, "left_out": {}, "methods": {}}
+    for method in methods:
+        if method in record["methods"]:
+            continue
+        began = time.process_time()
+        try:
+            found = run(lab, name, method)
+        except InputError as error:
+            record["left_out"][method] = str(error)
+        else:
+            record["left_out"].pop(method, None)
+            record["methods"][method], record["base"] = found["method"], found["base"]
+        write_json(path, record)
+        print(f"{name}, {method}: {time.process_time() - began:.0f} s", flush=True)
     return record
 
 
@@ -230,7 +173,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("build/methods"))
     parser.add_argument("--effects", type=Path, help="what `saesteer effects fit` made")
-    parser.add_argument("--methods", default=";".join(SPECS), help="names, with ; between; and prompting")
+    parser.add_argument("--methods", default=";".join((*COMPARED, PROMPTING)), help="names, ; between")
     parser.add_argument("--concepts", default=",".join(CONCEPTS[:12]))
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--samples", type=int, default=3)
@@ -243,22 +186,17 @@ def main() -> None:
     prompts = tuple(openings(args.prompts))
     methods = tuple(args.methods.split(";"))
     effects = None if args.effects is None else Approximator.load(args.effects)
-    lab = Lab(lm, sae, effects, args.work, prompts, args.samples, args.test_samples, methods)
+    lab = Lab(lm, sae, effects, args.work, prompts, args.samples, args.test_samples)
     number, parts = map(int, args.part.split("/"))
     names = args.concepts.split(",")
-    for name in names[number::parts]:
-        path = args.work / f"{name}.json"
-        if not path.exists():
-            began = time.perf_counter()
-            write_json(path, run_concept(lab, name))
-            print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    records = [gathered(lab, name, methods) for name in names[number::parts]]
     if args.json and parts == 1:
         command = (
             f"python scripts/compare_methods.py --json docs/figures/methods.json --prompts {args.prompts} "
             f"--samples {args.samples} --test-samples {args.test_samples} --concepts {args.concepts} "
             f"--methods '{args.methods}'"
         )
-        record = {"command": command, "concepts": [read_json(args.work / f"{name}.json") for name in names]}
+        record = {"command": command, "concepts": records}
         args.json.write_text(json.dumps(record, indent=1) + "\n")
 
 

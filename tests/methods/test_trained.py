@@ -12,7 +12,7 @@ from saesteer.methods import random_direction, trained
 from saesteer.methods.likelihood import Continuations, log_likelihood
 from saesteer.methods.objectives import OBJECTIVES, Bench
 from saesteer.methods.pairs import Pair, Pairs
-from saesteer.steering import load_spec, steer
+from saesteer.steering import Where, load_spec, steer
 from saesteer.text.concept import Concept
 from tests.steering import tiny
 
@@ -114,6 +114,30 @@ def test_training_lowers_the_loss_below_that_of_chance(lm, objective):
     assert found[0] < found[1] - 0.2
 
 
+@pytest.mark.parametrize("objective", ["lm", "reps"])
+def test_in_a_window_it_is_trained_where_the_spec_adds_it(lm, objective):
+    """The noted loss is the one that the spec itself has, and moved elsewhere it has another."""
+    spec = trained(lm, SEA, "layers.0", objective=objective, positions=[0, 3], **QUICK)
+    each, vector = only(spec)
+    assert each.where == Where((0, 3)) and each.strength.value == 1.0
+    bench = Bench(lm, "layers.0", each.strength.measured_on["unit_value"], 32, Where((0, 3)))
+    kept = Pairs.of(SEA, 0.25, seed=0).held_out
+    turn = torch.tensor([(0.5, 1.0)[number % 2] for number in range(len(kept))])
+    with torch.no_grad():
+        found = OBJECTIVES.get(objective)(bench, kept, vector, turn).item()
+    best = spec.provenance["best_step"]
+    assert found == pytest.approx(next(loss for step, _, loss in spec.provenance["curve"] if step == best))
+    everywhere = Bench(lm, "layers.0", bench.norm, 32)
+    with torch.no_grad():
+        moved = OBJECTIVES.get(objective)(everywhere, kept, vector, turn).item()
+    assert abs(moved - found) > 1e-3
+    if objective == "lm":
+        rows = bench.rows(kept, "positive")
+        with steer(lm, [spec.with_strength(float(each)) for each in turn]), torch.no_grad():
+            sums, counts = log_likelihood(lm, rows)
+        assert found == pytest.approx(float(-sums.sum() / counts.sum()), rel=1e-5)
+
+
 def test_it_says_what_it_was_made_of(lm, tmp_path):
     spec = trained(lm, SEA, "blocks.1.hook_resid_post", objective="reps", **QUICK)
     each, vector = only(spec)
@@ -181,6 +205,8 @@ def test_the_model_may_write_the_pairs(lm):
         ({"factors": (0.5, -1)}, InputError, "factors are numbers above 0"),
         ({"held_out": 1.0}, InputError, "held_out is a share between 0 and 1"),
         ({"max_length": 1}, InputError, "max_length is a number of tokens"),
+        ({"positions": "generated"}, InputError, "'all' or a window"),
+        ({"positions": [3, 3]}, InputError, "a < b"),
         ({"steps": 0}, InputError, "steps is a whole number"),
         ({"prompts": ["one"]}, InputError, "prompts are two different texts or more"),
     ],

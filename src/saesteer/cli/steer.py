@@ -124,7 +124,7 @@ def steer(
         lm = open_model(model, device, dtype)
         found = open_sae(sae or options.SAE, device) if "sae" in signature(made).parameters else None
         bar.step(f"{method}: {meant.name}")
-        spec = build(method, made, lm, meant, given | settings, found)
+        spec = build(method, made, lm, meant, {"positions": place} | given | settings, found)
         spec = spec.placed(place, left_out)
         if strength is not None:
             spec = strengthened(lm, spec, meant, found, strength, unit)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 import torch.nn.functional as F
@@ -20,20 +21,24 @@ from saesteer.names import Registry
 from saesteer.steering import Where
 from saesteer.steering.operations import project_out, unit
 
+EVERYWHERE: Final = Where()
+"""All content but special tokens."""
+
 
 @dataclass(frozen=True, eq=False)
 class Added:
-    """The edit x + f n u, as the spec will do it: at all content but special tokens."""
+    """The edit x + f n u, where the spec will do it."""
 
     hookpoint: str
     vector: Float[Tensor, " d"]
     """Of any length; u is the unit vector along it."""
     lengths: Float[Tensor, " rows"]
     """f n of each row of the batch."""
+    where: Where = EVERYWHERE
 
     def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
         step = (self.lengths[at.request, None, None] * unit(self.vector)).to(x.dtype)
-        return torch.where(Where().select(at).unsqueeze(-1), x + step, x)
+        return torch.where(self.where.select(at).unsqueeze(-1), x + step, x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,9 +47,10 @@ class Nulled:
 
     hookpoint: str
     vector: Float[Tensor, " d"]
+    where: Where = EVERYWHERE
 
     def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
-        return torch.where(Where().select(at).unsqueeze(-1), project_out(x, self.vector), x)
+        return torch.where(self.where.select(at).unsqueeze(-1), project_out(x, self.vector), x)
 
 
 @dataclass(frozen=True)
@@ -56,6 +62,7 @@ class Bench:
     norm: float
     """Mean residual norm there."""
     max_length: int
+    where: Where = EVERYWHERE
 
     def rows(self, pairs: Sequence[Pair], side: str) -> Continuations:
         """The texts of one side behind their prompts."""
@@ -67,12 +74,12 @@ class Bench:
     ) -> tuple[Tensor, Tensor]:
         """ln p and tokens of each row, steered by `factors` mean residual norms."""
         lengths = factors.to(self.lm.device) * self.norm
-        with self.lm.intervening([Added(self.hookpoint, vector, lengths)]):
+        with self.lm.intervening([Added(self.hookpoint, vector, lengths, self.where)]):
             return log_likelihood(self.lm, rows)
 
     def nulled(self, rows: Continuations, vector: Tensor) -> tuple[Tensor, Tensor]:
         """ln p and tokens of each row without the direction."""
-        with self.lm.intervening([Nulled(self.hookpoint, vector)]):
+        with self.lm.intervening([Nulled(self.hookpoint, vector, self.where)]):
             return log_likelihood(self.lm, rows)
 
 

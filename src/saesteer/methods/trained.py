@@ -10,6 +10,7 @@ import random
 from collections.abc import Sequence
 from contextvars import Context
 from dataclasses import dataclass
+from typing import Final
 
 import torch
 from jaxtyping import Float
@@ -22,9 +23,14 @@ from saesteer.methods.objectives import OBJECTIVES, Bench, Objective
 from saesteer.methods.pairs import Pair, Pairs
 from saesteer.model import LanguageModel
 from saesteer.runs import digest
-from saesteer.steering import SteeringSpec, TensorRef, residual_norm
+from saesteer.steering import SteeringSpec, TensorRef, Where, residual_norm
 from saesteer.text import load_concept
 from saesteer.text.concept import Concept
+
+EVERYWHERE: Final = (0.2, 0.3, 0.4)
+"""Step lengths in mean residual norms, for an edit at every token."""
+FEW_PLACES: Final = (1.0, 2.0, 3.0)
+"""The same in a window: what is written after it is not edited."""
 
 
 def trained(
@@ -36,24 +42,29 @@ def trained(
     steps: int = 60,
     lr: float = 0.05,
     batch: int = 8,
-    factors: Sequence[float] = (0.2, 0.3, 0.4),
+    factors: Sequence[float] | None = None,
     max_length: int = 32,
     held_out: float = 0.25,
     prompts: Sequence[str] | None = None,
+    positions: str | Sequence[int] = "all",
     seed: int = 0,
     strength: float | None = None,
 ) -> SteeringSpec:
     """A spec that adds the unit direction u with the least loss of the `objective`, "lm" or "reps".
 
-    Of each text the step length is drawn from `factors`, in mean residual norms; the default `strength` is
-    their middle. `max_length`: tokens of a text that are read. `held_out`: the share of the texts that the
-    best of `steps` is chosen by. `prompts`: the model writes texts of its own behind these, with and
-    without the concept, instead of reading the concept's. `lr` is of Adam, for a vector that starts at
+    `positions`: where it is added, in training as by the spec: "all", or a window such as (0, 6) at the
+    beginning of a text. Of each text the step length is drawn from `factors`, in mean residual norms
+    (default 0.2, 0.3, 0.4; in a window 1, 2, 3); the default `strength` is their middle. `max_length`: tokens
+    of a text that are read. `held_out`: the share of the texts that the best of `steps` is chosen by.
+    `prompts`: the model writes texts of its own behind these, with and without the concept, instead of
+    reading the concept's. `lr` is of Adam, for a vector that starts at
     length 1 and of which only the direction counts. Equal by `seed` on the CPU.
     """
     concept, at = load_concept(concept), lm.hookpoint(at)
     how = Descent(steps, lr, batch, seed)
-    lengths = _factors(factors)
+    where = _where(positions)
+    usual = EVERYWHERE if where.positions == "all" else FEW_PLACES
+    lengths = _factors(usual if factors is None else factors)
     chosen = OBJECTIVES.get(objective)
 
     def work() -> tuple[Tensor, tuple[Point, ...]]:
@@ -62,7 +73,7 @@ def trained(
             if prompts is None
             else Pairs.written(lm, concept, prompts, held_out, seed)
         )
-        bench = Bench(lm, at, residual_norm(lm, at, texts_of(concept)), max_length)
+        bench = Bench(lm, at, residual_norm(lm, at, texts_of(concept)), max_length, where)
         return _Training(bench, pairs, chosen, lengths, how).run()
 
     vector, curve = Context().run(work)  # a fresh context has no steering in it
@@ -70,6 +81,7 @@ def trained(
     settings = {
         "objective": objective, "steps": steps, "lr": lr, "batch": batch, "factors": list(lengths),
         "max_length": max_length, "held_out": held_out, "seed": seed,
+        "positions": where.to_dict()["positions"],
     }  # fmt: skip
     provenance = provenance_of("trained", concept, at) | {
         "settings": settings,
@@ -77,11 +89,12 @@ def trained(
         "best_step": best.step,
         "curve": noted(curve),
     }
-    usual = sorted(lengths)[len(lengths) // 2]
-    return direction_spec(
+    middle = sorted(lengths)[len(lengths) // 2]
+    spec = direction_spec(
         lm, at, TensorRef.of(vector), provenance,
-        strength=usual if strength is None else strength, texts=texts_of(concept),
+        strength=middle if strength is None else strength, texts=texts_of(concept),
     )  # fmt: skip
+    return spec.placed(where.positions)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +140,17 @@ class _Training:
             )
             total += float(self.objective(self.bench, part, vector, turn)) * len(part)
         return total / len(pairs)
+
+
+def _where(positions: str | Sequence[int]) -> Where:
+    """Texts are read whole in training, so prompt, generated and last would mean something else there."""
+    where = Where(positions if isinstance(positions, str) else tuple(positions))
+    if where.positions != "all" and isinstance(where.positions, str):
+        raise InputError(
+            f"positions of a training are 'all' or a window [a, b], got {positions!r}; "
+            "train everywhere and move the spec: spec.placed(...)"
+        )
+    return where
 
 
 def _factors(values: Sequence[float]) -> tuple[float, ...]:

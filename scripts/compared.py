@@ -1,0 +1,178 @@
+"""What scripts/compare_methods.py compares: how each method is made for a concept, and its strengths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from saesteer import Concept, LanguageModel, SteeringSpec
+from saesteer.calibration import search
+from saesteer.effects import Approximator
+from saesteer.errors import InputError
+from saesteer.methods import METHODS, TUNERS, Tuned, random_direction
+from saesteer.methods.activations import text_activations
+from saesteer.saes import SAE
+from saesteer.steering import Control, TensorRef, When
+
+AT, EARLY = "layers.3", "layers.2"
+GRID: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+"""Mean residual norms, for what is added at every place."""
+FEW_PLACES: Final = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
+"""The same for what is added at the first places of the prompt alone."""
+SHARES: Final = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
+"""Of the method's own strength, where it is no length."""
+WEIGHTS: Final = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0)
+"""Of the way from a model's weights to the fine-tuned ones."""
+OWN: Final = None
+"""A search has chosen the strength too."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    """What every method is given."""
+
+    lm: LanguageModel
+    sae: SAE
+    effects: Approximator | None
+    work: Path
+    prompts: tuple[str, ...]
+    samples: int
+    test_samples: int
+
+    def make(self, name: str, concept: Concept, **options: Any) -> SteeringSpec:
+        return METHODS.get(name)(self.lm, concept, **options)
+
+
+Make = Callable[[Lab, Concept], SteeringSpec | Tuned]
+
+
+def _random(lab: Lab, concept: Concept) -> SteeringSpec:
+    texts = (*concept.positive, *concept.negative)  # the unit of the other methods
+    return random_direction(lab.lm, at=AT, seed=0, texts=texts)
+
+
+def _direction(name: str, at: str = AT, **options: Any) -> Make:
+    return lambda lab, concept: lab.make(name, concept, at=at, **options)
+
+
+def _sae(name: str, **options: Any) -> Make:
+    return lambda lab, concept: lab.make(name, concept, sae=lab.sae, source=f"world/{AT}", **options)
+
+
+def _effects(name: str, **options: Any) -> Make:
+    def make(lab: Lab, concept: Concept) -> SteeringSpec:
+        if lab.effects is None:
+            raise InputError("needs --effects")
+        return lab.make(name, concept, sae=lab.sae, effects=lab.effects, **options)
+
+    return make
+
+
+def _opening(name: str, at: str, **options: Any) -> Make:
+    def make(lab: Lab, concept: Concept) -> SteeringSpec:
+        direction = lab.make(name, concept, at=at, **options)
+        return lab.make("opening", concept, at=at, direction=direction)
+
+    return make
+
+
+def _tuned(name: str) -> Make:
+    return lambda lab, concept: TUNERS.get(name)(lab.lm, concept)
+
+
+def _until(lab: Lab, concept: Concept) -> SteeringSpec:
+    """The trained direction until a probe says that the concept is there; then the model is left alone."""
+    spec, probe, high = _watched(lab, concept)
+    (each,) = spec.interventions
+    gate = When(tensor="probe", hookpoint=AT, above=high, scope="until")
+    return replace(spec, interventions=(replace(each, when=gate),), tensors={**spec.tensors, "probe": probe})
+
+
+def _controlled(lab: Lab, concept: Concept) -> SteeringSpec:
+    """The trained direction, less of it the nearer the probe comes to what texts with the concept have."""
+    spec, probe, high = _watched(lab, concept)
+    (each,) = spec.interventions
+    control = Control(tensor="probe", hookpoint=AT, target=high)
+    return replace(
+        spec, interventions=(replace(each, control=control),), tensors={**spec.tensors, "probe": probe}
+    )
+
+
+def _watched(lab: Lab, concept: Concept) -> tuple[SteeringSpec, TensorRef, float]:
+    """The direction, a probe, and the value that one text in twenty without the concept reaches anywhere."""
+    spec = lab.make("trained", concept, at=AT, objective="lm")
+    (probe,) = lab.make("probe", concept, at=AT).tensors.values()
+    seen = text_activations(lab.lm, concept.negative, AT)
+    values = (seen.x @ (probe.value / probe.value.norm())).numpy()
+    largest = [values[seen.text.numpy() == text].max() for text in range(seen.texts)]
+    high = float(np.quantile(largest, 0.95))
+    if high <= 0:
+        raise InputError(f"the probe reaches {high:.2f} along its direction, which is no target")
+    return spec, probe, high
+
+
+def _search(lab: Lab, concept: Concept) -> SteeringSpec:
+    """Two hundred candidates, latents with signs and strengths, by successive halving with the oracle."""
+    found = search(lab.lm, concept, lab.sae, count=200, prompts=lab.prompts, source=f"world/{AT}", test_n=1)
+    return _winner(found)
+
+
+def _search_openings(lab: Lab, concept: Concept) -> SteeringSpec:
+    """Places as a dimension: two directions at three hookpoints, to three ends, at four strengths."""
+    specs: dict[str, SteeringSpec] = {}
+    for at in ("layers.1", "layers.2", "layers.3"):
+        for name in ("diffmean", "trained"):
+            direction = lab.make(name, concept, at=at)
+            for end in (3, 6, 12):
+                spec = lab.make("opening", concept, at=at, direction=direction, end=end)
+                specs[f"{name} at {at}, to {end}"] = spec
+    levels = (0.1, 0.25, 0.5, 1.0)  # nats: openings move a model further than edits at every token
+    found = search(lab.lm, concept, specs=specs, count=200, levels=levels, prompts=lab.prompts, test_n=1)
+    return _winner(found)
+
+
+def _winner(found: Any) -> SteeringSpec:
+    if found.spec is None:
+        raise InputError(found.reason)
+    return found.spec
+
+
+COMPARED: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
+    "random": (_random, GRID),
+    "diffmean": (_direction("diffmean"), GRID),
+    "caa": (_direction("caa"), GRID),
+    "pca": (_direction("pca"), GRID),
+    "probe": (_direction("probe"), GRID),
+    "actadd": (_direction("actadd"), FEW_PLACES),
+    "actadd, mean": (_direction("actadd", how="mean"), GRID),
+    "sae, contrast": (_sae("sae_decoder", choose="contrast"), GRID),
+    "sae, 5 latents": (_sae("sae_decoder", choose="contrast", top=5), GRID),
+    "sae, output score": (_sae("sae_decoder", choose="output_score"), GRID),
+    "sae, input and output": (_sae("sae_decoder", choose="combined"), GRID),
+    "sae, supervised": (_sae("sae_decoder", choose="supervised"), GRID),
+    "sae, clamped": (_sae("sae_decoder", choose="combined", op="set_latents"), SHARES),
+    "sae-ts": (_effects("sae_ts"), GRID),
+    "sae-ts, 5 latents": (_effects("sae_ts", top=5), GRID),
+    "pinverse": (_effects("pinverse"), GRID),
+    "rotation": (_effects("rotation"), GRID),
+    "fgaa": (_effects("fgaa"), GRID),
+    "topic, clamp": (_sae("topic_alignment", mode="clamp", d_ref="world", keep_error=True), SHARES),
+    "topic, weight": (_sae("topic_alignment", mode="weight", d_ref="world"), SHARES),
+    "topic, swap": (_sae("topic_alignment", mode="swap", d_ref="world"), SHARES),
+    "corrsteer": (_sae("corrsteer", light=0.3), SHARES),
+    "trained, lm": (_direction("trained", objective="lm"), GRID),
+    "trained, reps": (_direction("trained", objective="reps"), GRID),
+    "opening, diffmean": (_opening("diffmean", EARLY), FEW_PLACES),
+    "opening, trained": (_opening("trained", EARLY), FEW_PLACES),
+    "trained at the opening": (_direction("trained", EARLY, positions=(0, 6)), FEW_PLACES),
+    "trained, until found": (_until, GRID),
+    "trained, controlled": (_controlled, GRID),
+    "search": (_search, OWN),
+    "search, openings": (_search_openings, OWN),
+    "fine-tuning": (_tuned("finetune"), WEIGHTS),
+    "LoRA": (_tuned("lora"), WEIGHTS),
+}

@@ -76,6 +76,8 @@ activation function (TopK, JumpReLU or ReLU), Dec(z) = (z W_dec + b_dec) sigma +
     clamp   Dec(act(p) + 10 of the five best latents)          count, strength and by_level are options
     weight  Dec(act(p s))              swap    Dec(p where act(p s) is not 0)
 
+`mode="legacy_weight"` is weight as the published code computes it, with the mean and deviation of the scores
+for mu and sigma; it is there to repeat its results, for SAEs with layer normalisation.
 `keep_error=True` adds h - Dec(act(p)), so that what the SAE does not reconstruct stays. One or several
 layers, positions by `where`; everything else (KV cache, batches, strengths per row) is that of any spec.
 A gated SAE can only be clamped. The paper's sampler, evenly from the five best tokens, is

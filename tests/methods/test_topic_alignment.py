@@ -77,6 +77,14 @@ def formula(kind, sae, h, s, mode, best):
     return h if mode == "orig" else dec(z[mode])
 
 
+def test_the_published_weight_is_a_switch(lm):
+    sae = made("openai")
+    scores = scored(lm, sae)
+    (each,) = topic_alignment(lm, None, sae, scores, mode="legacy_weight").interventions
+    assert (each.op, each.mode, each.keep_error) == ("reweight_latents", "legacy_weight", False)
+    assert list(MANIPULATIONS) == ["orig", "sae", "clamp", "weight", "swap"]
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("mode", MANIPULATIONS)
 def test_the_formulas(lm, kind, mode):

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from saesteer.errors import InputError, ShapeMismatch
+from saesteer.errors import BadSpec, InputError, ShapeMismatch
 from saesteer.saes import TopKSAE
 from saesteer.steering import Intervention, SAERef, SteeringSpec, TensorRef, steer
 from saesteer.steering.operations import reweight_latents
@@ -56,6 +56,39 @@ def test_the_formulas(kind, mode, keep_error, seed, strength):
         expected = x + strength * (sae.decode(changed, like=x) - x)
     found = reweight_latents(x, sae, scores, mode, strength, keep_error)
     torch.testing.assert_close(found, expected, rtol=2e-4, atol=2e-4)
+
+
+@settings(max_examples=15)
+@given(seed=seeds, strength=st.floats(-1, 2))
+def test_legacy_weight_is_restored_by_the_figures_of_the_scores(seed, strength):
+    """Written out: W_d q + b, times the scores' deviation, plus their mean; nothing of the token is left."""
+    sae, x, scores = made("layer_norm", seed), draw(seed), tiny.scores(seed)
+    q = sae.activate(sae.pre(x) * scores)
+    deviation = ((scores - scores.mean()) ** 2).sum().div(len(scores) - 1).sqrt()
+    xhat = (q @ sae.W_dec + sae.b_dec) * deviation + scores.mean()
+    found = reweight_latents(x, sae, scores, "legacy_weight", strength, keep_error=False)
+    torch.testing.assert_close(found, x + strength * (xhat - x), rtol=2e-4, atol=2e-4)
+
+
+def test_legacy_weight_is_of_layer_normalisation_and_without_the_error():
+    sae = tiny.sae("topk")
+    with pytest.raises(BadSpec, match="keep_error: must be false for mode 'legacy_weight'"):
+        Intervention("layers.1", "reweight_latents", sae="s", scores="r", mode="legacy_weight")
+    with pytest.raises(InputError, match="layer normalisation"):
+        reweight_latents(draw(0), sae, tiny.scores(), "legacy_weight", keep_error=False)
+    each = Intervention(
+        "layers.1", "reweight_latents", sae="s", scores="r", mode="legacy_weight", keep_error=False
+    )
+    spec = SteeringSpec((each,), {"r": TensorRef.of(tiny.scores())}, {"s": SAERef()})
+    assert "as published" in spec.table()
+    with pytest.raises(InputError, match="layer normalisation"), steer(tiny.llama(), spec, saes={"s": sae}):
+        pass
+    normalised = tiny.sae("topk", normalize_activations="layer_norm")
+    lm = tiny.llama()
+    tokens = lm.tokenize(TEXTS)
+    plain = lm.logits(tokens)
+    with steer(lm, spec, saes={"s": normalised}):
+        assert not torch.equal(lm.logits(tokens), plain)
 
 
 def test_swap_leaves_the_size_and_takes_others():

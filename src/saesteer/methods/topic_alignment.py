@@ -73,8 +73,9 @@ def topic_alignment(
     `strength`: what clamp adds (default 10, or once its level); of the others the share of the way that is
     gone (default 1; orig is off). `source`: as in sae_decoder.
     """
-    if mode not in MANIPULATIONS:
-        raise UnknownName.of("manipulation", mode, MANIPULATIONS)
+    modes = {**MANIPULATIONS, **LEGACY}
+    if mode not in modes:
+        raise UnknownName.of("manipulation", mode, modes)
     concept = None if concept is None else load_concept(concept)
     saes = [sae] if isinstance(sae, SAE) else list(sae)
     given = _scored(lm, concept, saes, scores, at, d_ref, embedder)
@@ -83,7 +84,7 @@ def topic_alignment(
     tensors: dict[str, TensorRef] = {}
     for number, each in enumerate(given):
         name = "s" if len(given) == 1 else f"s{number}"
-        made, tensor = MANIPULATIONS[mode](each, name, settings)
+        made, tensor = modes[mode](each, name, settings)
         interventions.append(made)
         tensors |= {} if tensor is None else {f"{name}_scores": tensor}
     sources = [source] * len(saes) if source is None or isinstance(source, str) else list(source)
@@ -193,6 +194,8 @@ MANIPULATIONS: Final[Mapping[str, Callable[..., tuple[Intervention, TensorRef | 
     "swap": _reweighted("swap"),
 }
 """The five of arXiv 2506.12576."""
+LEGACY: Final = {"legacy_weight": _reweighted("legacy_weight")}
+"""Weight as the published code computes it, with layer normalisation by the scores' own figures."""
 
 
 def _best(scores: AlignmentScores, settings: Settings) -> tuple[AlignedLatent, ...]:

@@ -59,7 +59,7 @@ def _latents(verb: str, between: str) -> Callable[[Intervention], str]:
 
 
 def _reweight(each: Intervention) -> str:
-    how = {"weight": "size and choice", "swap": "choice alone"}[str(each.mode)]
+    how = {"weight": "size and choice", "swap": "choice alone"}.get(str(each.mode), "as published")
     return f"multiply the latents of {each.sae} by the scores {each.scores} ({how}){_error(each)}"
 
 

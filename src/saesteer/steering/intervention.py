@@ -40,7 +40,7 @@ class Intervention:
     scores: str | None = None
     """reweight_latents: a name of the spec's tensors, a number of 0 or more for each latent of the SAE."""
     mode: str | None = None
-    """reweight_latents: weight, or swap (default): scores choose the latents and leave their size."""
+    """reweight_latents: weight, legacy_weight, or swap (default): scores choose, and leave the size."""
     keep_error: bool | None = None
     """Ops of an SAE: what it does not reconstruct is kept (default true); splice never keeps it."""
     unit: str = "raw"

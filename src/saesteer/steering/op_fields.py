@@ -13,7 +13,7 @@ from typing import Any, Final
 from saesteer.steering.fields import bad, flag, mapping, one_of, pairs, shown, text, whole
 from saesteer.steering.strength import CALIBRATED, UNITS
 
-MODES: Final = ("weight", "swap")
+MODES: Final = ("weight", "swap", "legacy_weight")
 LATENT_UNITS: Final = ("raw", "latent_max")
 
 
@@ -124,6 +124,11 @@ def _error_lost(op: str, found: Mapping[str, Any]) -> None:
         raise bad("keep_error", f"must be false for op {op!r}: with the error kept it changes nothing")
 
 
+def _legacy(op: str, found: Mapping[str, Any]) -> None:
+    if found["mode"] == "legacy_weight" and found["keep_error"]:
+        raise bad("keep_error", "must be false for mode 'legacy_weight', which has nothing of the token left")
+
+
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "head": whole,
     "tensor": text,
@@ -148,5 +153,6 @@ _RULES: Final[Mapping[str, Callable[[str, Mapping[str, Any]], None]]] = {
     "set_latents": _same_latents,
     "add_latents": _same_latents,
     "scale_latents": _factors,
+    "reweight_latents": _legacy,
     "splice": _error_lost,
 }

@@ -18,7 +18,7 @@ from saesteer.saes import SAE
 from saesteer.steering.fields import bad
 from saesteer.steering.held import at_field
 from saesteer.steering.intervention import Intervention
-from saesteer.steering.operations import OPERATIONS, unit
+from saesteer.steering.operations import OPERATIONS, reweight_latents, unit
 from saesteer.steering.references import TensorRef
 from saesteer.steering.shapes import SHAPES, TENSOR_FIELDS
 from saesteer.steering.spec import SteeringSpec
@@ -45,7 +45,8 @@ def tensors_of(
     if each.scores is not None and each.sae is not None:
         sae = saes[each.sae]
         with at_field(f"{path}.scores"):  # tried on no token, so that it fails here or not at all
-            sae.encode_reweighted(sae.W_enc.new_empty(0, sae.cfg.d_in), found["scores"])
+            nothing = sae.W_enc.new_empty(1, 0, sae.cfg.d_in)
+            reweight_latents(nothing, sae, found["scores"], str(each.mode), 1.0, bool(each.keep_error))
     return found
 
 

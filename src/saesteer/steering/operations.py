@@ -20,7 +20,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from saesteer.saes import SAE
+from saesteer.errors import InputError
+from saesteer.saes import SAE, SparseLatents
 
 Activations = Float[Tensor, "batch seq d"]
 Strength = float | Float[Tensor, "#batch #seq 1"]
@@ -163,13 +164,27 @@ def reweight_latents(
 
     With pre-activations p and act the SAE's activation: weight: z' = act(p scores); swap: z' = p where
     act(p scores) is not 0, so that scores choose the latents and leave their size (arXiv 2506.12576, section
-    3). Nothing but the pre-activations is dense. Computed in the SAE's own dtype.
+    3). legacy_weight, for results of the published code: weight, but decoded by the mean and the deviation of
+    the scores instead of the token's. Nothing but the pre-activations is dense. Computed in the SAE's own
+    dtype. InputError for legacy_weight with the error kept, or of an SAE without layer normalisation.
     """
     changed, plain = sae.encode_reweighted(x, scores, swap=mode == "swap")
+    if mode == "legacy_weight":
+        return _towards(x, _by_scores(sae, changed, scores, keep_error), strength)
     if keep_error:
         delta = (_wide(sae.written(changed)) - _wide(sae.written(plain))) * sae.scale(x)
         return x + _like(strength * delta, x)
     return _towards(x, sae.decode_sparse(changed, like=x), strength)
+
+
+def _by_scores(sae: SAE, z: SparseLatents, scores: Tensor, keep_error: bool) -> Tensor:
+    """The reconstruction, in which the scores' own mean and deviation stand for those of the token."""
+    if keep_error or sae.cfg.normalize_activations != "layer_norm":
+        raise InputError(
+            "legacy_weight is for SAEs with layer normalisation and keeps no error; take mode 'weight'"
+        )
+    scores = scores.to(sae.W_dec)
+    return (sae.written(z) + sae.b_dec) * scores.std() + scores.mean()
 
 
 def unit(v: Float[Tensor, " d"]) -> Float[Tensor, " d"]:

@@ -6,7 +6,8 @@ r"""Every steering method on the embedded world, judged by its exact oracle: the
 Each method gets eight settings (strengths; of prompting eight prefixes; of fine-tuning eight shares of the
 way; a search makes its own) and, but for openings, tuning and prompting, the same hookpoint. The setting is
 chosen on half of the prompts, by the product of mean behaviour and mean coherence (the paper's figure) and by
-behaviour at a coherence of 0.8, and measured on the other half with other samples. Resumes where it stood;
+behaviour at a coherence of 0.8, and measured on the other half with other samples. Side effects are measured
+once more at the strength that each method takes for a behaviour of 0.2. Resumes where it stood;
 `--part 0/2` and `--part 1/2` share the concepts out among two processes, and without --part all is gathered.
 """
 
@@ -16,6 +17,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,6 +39,9 @@ from saesteer.world.words import CONCEPTS
 PROMPTING: Final = "prompting"
 GOALS: Final = ("product", "coherent")
 COHERENCE: Final = 0.8
+BEHAVIOUR: Final = 0.2
+"""At which side effects are compared."""
+TOKENS: Final = 40
 
 
 def arms_of(lab: Lab, concept: Concept, method: str) -> list[Arm]:
@@ -123,7 +128,7 @@ def run(lab: Lab, name: str, method: str) -> dict[str, Any]:
     began = time.process_time()
     arms = arms_of(lab, concept, method)
     seconds = round(time.process_time() - began, 2)
-    common = {"judge": "oracle", "max_new_tokens": 40, "folder": lab.work / name}
+    common = {"judge": "oracle", "max_new_tokens": TOKENS, "folder": lab.work / name}
     tried = evaluate(lab.lm, arms, lab.prompts, lab.samples, seed=0, only="selection", **common)
     chosen: dict[str, Any] = {}
     tests: dict[tuple[str, float], Arm] = {}
@@ -149,21 +154,51 @@ def run(lab: Lab, name: str, method: str) -> dict[str, Any]:
     return {"base": measured(plain, concept), "method": found}
 
 
+def alike(lab: Lab, name: str, method: str, curve: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """Figures on the test half at the least strength at which the curve reaches BEHAVIOUR."""
+    strength = reached(curve)
+    if strength is None:
+        return None
+    concept = load_concept(f"world/{name}")
+    (arm,) = arms_of(lab, concept, method)
+    arm = Arm(concept, method, arm.spec, (strength,), "alike", tuned=arm.tuned)
+    rows = evaluate(
+        lab.lm, [arm], lab.prompts, lab.test_samples, "oracle", seed=1, only="test",
+        max_new_tokens=TOKENS, folder=lab.work / name,
+    )  # fmt: skip
+    found = {"strength": strength} | measured(rows, concept)
+    return found | distance(lab, arm, strength, concept.negative[:24])
+
+
+def reached(curve: Sequence[dict[str, Any]]) -> float | None:
+    """The strength, on straight lines between those that were tried; None where behaviour stays below."""
+    points = [(0.0, 0.0), *((each["strength"], each["behaviour"]) for each in curve)]
+    if len(points) < 3 or len({strength for strength, _ in points}) < len(points):
+        return None  # prompts and what a search has chosen have no strengths
+    for (a, low), (b, high) in pairwise(points):
+        if low < BEHAVIOUR <= high:
+            return a + (b - a) * (BEHAVIOUR - low) / (high - low)
+    return None
+
+
 def gathered(lab: Lab, name: str, methods: Sequence[str]) -> dict[str, Any]:
     """A concept's record, with the methods that it lacks added."""
     path = lab.work / f"{name}.json"
     record = read_json(path) if path.exists() else {"concept": name, "left_out": {}, "methods": {}}
     for method in methods:
-        if method in record["methods"]:
+        known = record["methods"].get(method, {})
+        if "alike" in known:
             continue
         began = time.process_time()
         try:
-            found = run(lab, name, method)
+            if not known:
+                found = run(lab, name, method)
+                known = record["methods"][method] = found["method"]
+                record["base"] = found["base"]
+                record["left_out"].pop(method, None)
+            known["alike"] = alike(lab, name, method, known["curve"])
         except InputError as error:
             record["left_out"][method] = str(error)
-        else:
-            record["left_out"].pop(method, None)
-            record["methods"][method], record["base"] = found["method"], found["base"]
         write_json(path, record)
         print(f"{name}, {method}: {time.process_time() - began:.0f} s", flush=True)
     return record
@@ -177,7 +212,7 @@ def main() -> None:
     parser.add_argument("--concepts", default=",".join(CONCEPTS[:12]))
     parser.add_argument("--prompts", type=int, default=32)
     parser.add_argument("--samples", type=int, default=3)
-    parser.add_argument("--test-samples", type=int, default=12)
+    parser.add_argument("--test-samples", type=int, default=6)
     parser.add_argument("--part", default="0/1")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

@@ -157,6 +157,7 @@ COMPARED: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
     "sae, clamped": (_sae("sae_decoder", choose="combined", op="set_latents"), SHARES),
     "sae-ts": (_effects("sae_ts"), GRID),
     "sae-ts, 5 latents": (_effects("sae_ts", top=5), GRID),
+    "sae-ts, no bias term": (_effects("sae_ts", bias_weight=0.0), GRID),
     "pinverse": (_effects("pinverse"), GRID),
     "rotation": (_effects("rotation"), GRID),
     "fgaa": (_effects("fgaa"), GRID),

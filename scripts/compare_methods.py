@@ -151,23 +151,21 @@ def run(lab: Lab, name: str, method: str) -> dict[str, Any]:
         rows = written.where(variant=tests[key].variant)
         found[goal] = {"strength": key[1], "variant": key[0]} | measured(rows, concept)
         found[goal] |= distance(lab, tests[key], key[1], concept.negative[:24])
+    found["alike"] = alike(lab, arms[0], found["curve"])
     return {"base": measured(plain, concept), "method": found}
 
 
-def alike(lab: Lab, name: str, method: str, curve: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def alike(lab: Lab, arm: Arm, curve: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """Figures on the test half at the least strength at which the curve reaches BEHAVIOUR."""
     strength = reached(curve)
     if strength is None:
         return None
-    concept = load_concept(f"world/{name}")
-    (arm,) = arms_of(lab, concept, method)
-    arm = Arm(concept, method, arm.spec, (strength,), "alike", tuned=arm.tuned)
+    arm = Arm(arm.concept, arm.method, arm.spec, (strength,), "alike", tuned=arm.tuned)
     rows = evaluate(
-        lab.lm, [arm], lab.prompts, lab.test_samples, "oracle", seed=1, only="test",
-        max_new_tokens=TOKENS, folder=lab.work / name,
-    )  # fmt: skip
-    found = {"strength": strength} | measured(rows, concept)
-    return found | distance(lab, arm, strength, concept.negative[:24])
+        lab.lm, [arm], lab.prompts, lab.test_samples, "oracle", seed=1, only="test", max_new_tokens=TOKENS
+    )
+    found = {"strength": strength} | measured(rows, arm.concept)
+    return found | distance(lab, arm, strength, arm.concept.negative[:24])
 
 
 def reached(curve: Sequence[dict[str, Any]]) -> float | None:
@@ -196,7 +194,12 @@ def gathered(lab: Lab, name: str, methods: Sequence[str]) -> dict[str, Any]:
                 known = record["methods"][method] = found["method"]
                 record["base"] = found["base"]
                 record["left_out"].pop(method, None)
-            known["alike"] = alike(lab, name, method, known["curve"])
+            elif reached(known["curve"]) is None:
+                known["alike"] = None
+            else:
+                known["alike"] = alike(
+                    lab, arms_of(lab, load_concept(f"world/{name}"), method)[0], known["curve"]
+                )
         except InputError as error:
             record["left_out"][method] = str(error)
         write_json(path, record)

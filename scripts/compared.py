@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from saesteer import Concept, LanguageModel, SteeringSpec
 from saesteer.calibration import search
+from saesteer.concepts import align_topic
 from saesteer.effects import Approximator
 from saesteer.errors import InputError
 from saesteer.methods import METHODS, TUNERS, Tuned, random_direction
@@ -42,9 +43,17 @@ class Lab:
     prompts: tuple[str, ...]
     samples: int
     test_samples: int
+    known: dict[object, Any] = field(default_factory=dict)
+    """What was made for a concept already, for methods that begin with the same."""
 
     def make(self, name: str, concept: Concept, **options: Any) -> SteeringSpec:
         return METHODS.get(name)(self.lm, concept, **options)
+
+    def once(self, what: str, concept: Concept, make: Callable[[], Any]) -> Any:
+        key = (what, concept.name)
+        if key not in self.known:
+            self.known[key] = make()
+        return self.known[key]
 
 
 Make = Callable[[Lab, Concept], SteeringSpec | Tuned]
@@ -72,10 +81,27 @@ def _effects(name: str, **options: Any) -> Make:
     return make
 
 
-def _opening(name: str, at: str, **options: Any) -> Make:
+def _opening(name: str, at: str) -> Make:
     def make(lab: Lab, concept: Concept) -> SteeringSpec:
-        direction = lab.make(name, concept, at=at, **options)
+        direction = _once(lab, name, concept, at)
         return lab.make("opening", concept, at=at, direction=direction)
+
+    return make
+
+
+def _once(lab: Lab, name: str, concept: Concept, at: str) -> SteeringSpec:
+    return lab.once(f"{name} at {at}", concept, lambda: lab.make(name, concept, at=at))
+
+
+def _topic(mode: str, **options: Any) -> Make:
+    def make(lab: Lab, concept: Concept) -> SteeringSpec:
+        named = {"name": concept.name, "embedder": "minilm"}
+        scores = lab.once(
+            "topic", concept, lambda: align_topic(lab.lm, lab.sae, concept.positive, "world", **named)
+        )
+        return lab.make(
+            "topic_alignment", concept, sae=lab.sae, scores=scores, mode=mode, source=f"world/{AT}", **options
+        )
 
     return make
 
@@ -104,8 +130,8 @@ def _controlled(lab: Lab, concept: Concept) -> SteeringSpec:
 
 def _watched(lab: Lab, concept: Concept) -> tuple[SteeringSpec, TensorRef, float]:
     """The direction, a probe, and the value that one text in twenty without the concept reaches anywhere."""
-    spec = lab.make("trained", concept, at=AT, objective="lm")
-    (probe,) = lab.make("probe", concept, at=AT).tensors.values()
+    spec = _once(lab, "trained", concept, AT)
+    (probe,) = _once(lab, "probe", concept, AT).tensors.values()
     seen = text_activations(lab.lm, concept.negative, AT)
     values = (seen.x @ (probe.value / probe.value.norm())).numpy()
     largest = [values[seen.text.numpy() == text].max() for text in range(seen.texts)]
@@ -126,7 +152,7 @@ def _search_openings(lab: Lab, concept: Concept) -> SteeringSpec:
     specs: dict[str, SteeringSpec] = {}
     for at in ("layers.1", "layers.2", "layers.3"):
         for name in ("diffmean", "trained"):
-            direction = lab.make(name, concept, at=at)
+            direction = _once(lab, name, concept, at)
             for end in (3, 6, 12):
                 spec = lab.make("opening", concept, at=at, direction=direction, end=end)
                 specs[f"{name} at {at}, to {end}"] = spec
@@ -153,6 +179,7 @@ COMPARED: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
     "sae, 5 latents": (_sae("sae_decoder", choose="contrast", top=5), GRID),
     "sae, output score": (_sae("sae_decoder", choose="output_score"), GRID),
     "sae, input and output": (_sae("sae_decoder", choose="combined"), GRID),
+    "sae, lift": (_sae("sae_decoder", choose="lift"), GRID),
     "sae, supervised": (_sae("sae_decoder", choose="supervised"), GRID),
     "sae, clamped": (_sae("sae_decoder", choose="combined", op="set_latents"), SHARES),
     "sae-ts": (_effects("sae_ts"), GRID),
@@ -161,9 +188,9 @@ COMPARED: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
     "pinverse": (_effects("pinverse"), GRID),
     "rotation": (_effects("rotation"), GRID),
     "fgaa": (_effects("fgaa"), GRID),
-    "topic, clamp": (_sae("topic_alignment", mode="clamp", d_ref="world", keep_error=True), SHARES),
-    "topic, weight": (_sae("topic_alignment", mode="weight", d_ref="world"), SHARES),
-    "topic, swap": (_sae("topic_alignment", mode="swap", d_ref="world"), SHARES),
+    "topic, clamp": (_topic("clamp", keep_error=True), SHARES),
+    "topic, weight": (_topic("weight"), SHARES),
+    "topic, swap": (_topic("swap"), SHARES),
     "corrsteer": (_sae("corrsteer", light=0.3), SHARES),
     "trained, lm": (_direction("trained", objective="lm"), GRID),
     "trained, reps": (_direction("trained", objective="reps"), GRID),

@@ -21,36 +21,78 @@ RECORD: Final = FOLDER / "figures" / "methods.json"
 PICTURE: Final = FOLDER / "figures" / "methods_pareto.png"
 ABOUT: Final = """\
 makes: {concepts} concepts of the embedded world, judged by its exact oracle. Each of the {methods}
-methods has {tried} settings; one is chosen on half of the prompts and measured on the other half with
-other samples. Behaviour: share of sentences that are well formed and have the concept. Coherence: share
+methods has eight settings (strengths, prefixes, shares of the way to tuned weights; a search finds its
+own); one is chosen on half of the prompts and measured on the other half with other samples. Behaviour: share of sentences that are well formed and have the concept. Coherence: share
 that are well formed. KL and nats: per token of ordinary text, teacher forced, steered against plain.
 Perplexity: of what was written, under the plain model. Other concepts: share of sentences that have
 another concept than the one asked for (of the plain model: what ordinary stories have). Figures are
-means over concepts; intervals are 95 %, drawn over concepts.
+means over concepts; intervals are 95 %, drawn over concepts. Seconds to make: of one processor core,
+once for each concept, without the choice of the strength.
 """.replace("\n", " ")
 SHORT: Final = """\
-A direction that is added everywhere does not come near to a prompt: the best one, trained by language
-modelling, reaches a product of {trained:.2f} where prompting has {prompting:.2f}. A direction trained
-the same way one block earlier, added at the first five tokens of the prompt alone and several times as
-strong, reaches {opening:.2f}; the difference to prompting is {gap}.
+**Is SAE-TS first?** No. Its product is {sae_ts:.2f}, without the bias term {no_bias:.2f}; the plain decoder row of
+the same latent has {decoder:.2f}, the difference of means {diffmean:.2f}, a random direction {random:.2f}. Why: docs/effects_world.md
+measures what its vectors do.
 
-Why, as far as the curves tell: added everywhere, a direction is in the way of the very token that is
-being written, so behaviour is bought with grammar (the bent paths of the picture), and what it says is
-said anew at each place instead of being carried on. A prompt does neither: it stands in the context, and
-the model reads it and carries on by itself. So does a direction at the opening: nothing that is written
-is edited, the blocks after it read the concept at those places, and the strength can grow until the
-reading is full, while coherence stays that of the plain model. It must be early enough in the model to
-be read: at layers.2 of five it works, and at layers.3, where one block is left to read it, hardly
-(trials). What is still missing to the prompt is precision: {off:.2f} of the sentences have another
-concept, {off_prompting:.2f} under a prompt.
+**Prompting and fine-tuning.** Prompting reaches {prompting:.2f}, fine-tuning {tuned:.2f}, LoRA {lora:.2f}. Of all that edits
+activations at every token the best, a direction trained by language modelling, reaches {trained:.2f}.
 
-Limits: one small model of one world, whose stories keep their topic by themselves; the prompt is the
-same kind of opening for all texts; the direction was trained for use everywhere and moved, not trained
-for its place.
+**Does anything equal prompting at the same coherence?** What edits only the beginning comes nearest. A trained
+direction, added at the first five tokens of the prompt alone, reaches {opening:.2f}; the difference to prompting is
+{gap}. Trained for that place it reaches {placed:.2f} ({placed_gap}) at a KL to the plain model of {placed_kl:.2f}, where the
+moved one needs {opening_kl:.2f}; the difference of means there {opening_diffmean:.2f}.
+
+**The two open doors.** Closed loop: the trained direction that is added until a probe finds the concept reaches
+{until:.2f}, with its strength controlled by the probe {controlled:.2f}, against {trained:.2f} everywhere and always: half of the
+way to prompting ({controlled_gap} for the second). Search with a judge: of 200 candidates of latents
+{search:.2f}, of 72 openings (two directions, three hookpoints, three ends, four strengths) {searched:.2f} ({searched_gap}).
+
+Why, as far as the curves tell: added everywhere, a direction is in the way of the very token that is being written,
+so behaviour is bought with grammar (the bent paths of the picture), and what it says is said anew at each place
+instead of being carried on. A prompt does neither: it stands in the context, and the model reads it and carries on by
+itself. So does a direction at the opening: nothing that is written is edited, the blocks after it read the concept at
+those places, and the strength can grow until the reading is full, while coherence stays that of the plain model. The
+closed loop takes back a part of the damage for the same reason: once the concept is in the text, the model is left
+alone. An opening must be early enough in the model to be read: at layers.2 of five it works, at layers.3, where one
+block is left to read it, the search nearly never takes it. What is still missing to the prompt is precision: {off:.2f}
+of the sentences have another concept, {off_prompting:.2f} under a prompt.
+
+Limits: one small model of one world, whose stories keep their topic by themselves; the prompt is the same kind of
+opening for all texts. The searches and the closed loops have more settings than the eight of the others, or a probe
+beside the direction; topic alignment has its own page, docs/topic_alignment.md.
 """
+PATHS: Final = """\
+The path of each method over its strengths, on the prompts that chose them, mean over concepts; the red star is
+the best prefix.
+""".replace("\n", " ")
 GOALS: Final = {
     "product": "the highest product of mean behaviour and mean coherence",
     "coherent": "the most behaviour at a coherence of 0.8 or more",
+}
+FAMILIES: Final[dict[str, tuple[str, ...]]] = {
+    "directions at every token": (
+        "random",
+        "diffmean",
+        "caa",
+        "pca",
+        "probe",
+        "trained, lm",
+        "trained, reps",
+    ),
+    "latents of an SAE": (
+        *("sae, contrast", "sae, 5 latents", "sae, output score", "sae, input and output", "sae, lift"),
+        *("sae, supervised", "sae, clamped", "corrsteer"),
+    ),
+    "by measured effects": (
+        *("sae-ts", "sae-ts, no bias term", "sae-ts, 5 latents", "pinverse", "rotation", "fgaa"),
+        "sae, contrast",
+    ),
+    "topic alignment, ActAdd": ("topic, clamp", "topic, weight", "topic, swap", "actadd", "actadd, mean"),
+    "openings, closed loops, search": (
+        *("opening, diffmean", "opening, trained", "trained at the opening", "trained, until found"),
+        *("trained, controlled", "search", "search, openings"),
+    ),
+    "tuning": ("fine-tuning", "LoRA"),
 }
 COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999", "#000000")
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
@@ -84,30 +126,83 @@ def with_interval(values: list[float]) -> str:
     return f"{found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
+FIGURES: Final = {"KL": "kl", "nats": "nats", "perplexity": "perplexity", "distinct-2": "distinct_2"} | {
+    "other concepts": "off_target"
+}
+
+
 def results(found: dict[str, Any], goal: str) -> list[str]:
-    head = ["method", "behaviour", "coherence", "product", "KL", "nats", "perplexity", "other concepts"]
+    head = ["method", "behaviour", "coherence", "product", *FIGURES, "seconds to make"]
     rows = [
         [
             name,
             with_interval(column(found, name, goal, "behaviour")),
             mean(column(found, name, goal, "coherence")),
             with_interval(column(found, name, goal, "product")),
-            *(mean(column(found, name, goal, each)) for each in ("kl", "nats", "perplexity", "off_target")),
+            *(mean(column(found, name, goal, each)) for each in FIGURES.values()),
+            mean(
+                [each["methods"][name]["seconds"] for each in found["concepts"] if name in each["methods"]], 1
+            ),
         ]
         for name in methods(found)
     ]
-    base = [
-        float(np.mean([each["base"][key][1] for each in found["concepts"]]))
+    return [f"Chosen by {GOALS[goal]}:", "", *table(head, [*rows, plain_row(found, intervals=True)]), ""]
+
+
+def plain_row(found: dict[str, Any], intervals: bool = False) -> list[str]:
+    """The model that nothing is done to."""
+    of = {
+        key: float(np.mean([each["base"][key][1] for each in found["concepts"]]))
         for key in ("behaviour", "coherence", "product")
+    } | {
+        key: float(np.mean([each["base"][key] for each in found["concepts"]]))
+        for key in ("perplexity", "distinct_2", "off_target")
+    }
+    first = [f"{of[key]:.2f}" for key in ("behaviour", "coherence", *(["product"] if intervals else []))]
+    rest = [f"{of[key]:.2f}" for key in ("perplexity", "distinct_2", "off_target")]
+    return [
+        "plain model",
+        *([] if intervals else [""]),
+        *first,
+        "0",
+        "0",
+        *rest,
+        *(["0"] if intervals else []),
     ]
-    rest = [
-        float(np.mean([each["base"][key] for each in found["concepts"]]))
-        for key in ("perplexity", "off_target")
-    ]
-    rows.append(
-        ["plain model", *(f"{each:.2f}" for each in base), "0", "0", *(f"{each:.2f}" for each in rest)]
+
+
+def side_effects(found: dict[str, Any]) -> list[str]:
+    """What the same behaviour costs with each method."""
+    rows = []
+    for name in methods(found):
+        reached = [
+            each["methods"][name]["alike"]
+            for each in found["concepts"]
+            if each["methods"].get(name, {}).get("alike")
+        ]
+        if len(reached) * 2 < len(found["concepts"]):
+            continue
+        cells = [np.mean([each[key][1] for each in reached]) for key in ("behaviour", "coherence")]
+        cells += [np.mean([each[key] for each in reached]) for key in FIGURES.values()]
+        kl = float(np.mean([each["kl"] for each in reached]))
+        rows.append(
+            (kl, [name, str(len(reached)), *(f"{each:.2f}" for each in cells[:2]), *map(_small, cells[2:])])
+        )
+    head = ["method", "concepts", "behaviour", "coherence", *FIGURES]
+    text = (
+        "Each method at the least strength at which its curve reaches a behaviour of 0.2 on the prompts that "
+        "choose, measured on the others, where what was reached differs a little. Methods that get there for "
+        "fewer than half of the concepts are left out, and so are prompting and the searches, which have no "
+        "strengths between. KL and nats are of clean text; perplexity, distinct-2 (share of different pairs of "
+        "words) and other concepts are of what was written. Ordered by KL."
     )
-    return [f"Chosen by {GOALS[goal]}:", "", *table(head, rows), ""]
+    ordered = [row for _, row in sorted(rows, key=lambda each: each[0])]
+    shown = table(head, [*ordered, plain_row(found)])
+    return ["## Side effects at equal behaviour", "", *wrap(text, 110), "", *shown, ""]
+
+
+def _small(value: float) -> str:
+    return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
 def against_prompting(found: dict[str, Any]) -> list[str]:
@@ -132,7 +227,6 @@ def against_prompting(found: dict[str, Any]) -> list[str]:
 def page() -> str:
     found = json.loads(RECORD.read_text(encoding="utf-8"))
     names, n = methods(found), len(found["concepts"])
-    tried = max(len(each["curve"]) for each in found["concepts"][0]["methods"].values())
     lines = [
         "# Steering methods compared",
         "",
@@ -140,80 +234,107 @@ def page() -> str:
         "",
         f"    {found['command']}",
         "",
-        *wrap(ABOUT.format(concepts=n, methods=len(names), tried=tried), 110),
+        *wrap(ABOUT.format(concepts=n, methods=len(names)), 110),
+        "",
+        "## In short",
         "",
         *in_short(found),
         "## Results",
         "",
         *results(found, "product"),
         *results(found, "coherent"),
+        *left_out(found),
         *against_prompting(found),
+        *side_effects(found),
+        "## Paths",
+        "",
         "![behaviour against coherence](figures/methods_pareto.png)",
         "",
-        "The path of each method over its strengths, on the prompts that chose them, mean over concepts.",
+        *wrap(PATHS, 110),
         "",
     ]
     return "\n".join(lines)
 
 
+def left_out(found: dict[str, Any]) -> list[str]:
+    """Methods that could not be made for a concept, which count as 0 there."""
+    told = [
+        f"- {name}, {each['concept']}: {why}"
+        for each in found["concepts"]
+        for name, why in each["left_out"].items()
+        if name not in each["methods"]
+    ]
+    return ["Not possible, counted as 0:", "", *told, ""] if told else []
+
+
 def in_short(found: dict[str, Any]) -> list[str]:
     """What the tables say, and why."""
     best = {name: float(np.mean(column(found, name, "product", "product"))) for name in methods(found)}
-    if not {"opening, trained", "trained, lm", "prompting"} <= set(best):
-        return []
-    gap = bootstrap_mean(
-        np.array(column(found, "opening, trained", "product", "product"))
-        - np.array(column(found, "prompting", "product", "product"))
-    )
+
+    def gap(name: str) -> str:
+        less = np.array(column(found, name, "product", "product")) - np.array(
+            column(found, "prompting", "product", "product")
+        )
+        told = bootstrap_mean(less)
+        return f"{told.estimate:+.2f} [{told.low:+.2f}, {told.high:+.2f}]"
+
     text = SHORT.format(
-        opening=best["opening, trained"],
-        prompting=best["prompting"],
-        trained=best["trained, lm"],
-        gap=f"{gap.estimate:+.2f} [{gap.low:+.2f}, {gap.high:+.2f}]",
+        sae_ts=best["sae-ts"], no_bias=best["sae-ts, no bias term"], decoder=best["sae, contrast"],
+        diffmean=best["diffmean"], random=best["random"], prompting=best["prompting"],
+        tuned=best["fine-tuning"], lora=best["LoRA"], trained=best["trained, lm"],
+        opening=best["opening, trained"], gap=gap("opening, trained"),
+        placed=best["trained at the opening"], placed_gap=gap("trained at the opening"),
+        placed_kl=np.mean(column(found, "trained at the opening", "product", "kl")),
+        opening_kl=np.mean(column(found, "opening, trained", "product", "kl")),
+        opening_diffmean=best["opening, diffmean"],
+        until=best["trained, until found"], controlled=best["trained, controlled"],
+        controlled_gap=gap("trained, controlled"),
+        search=best["search"], searched=best["search, openings"], searched_gap=gap("search, openings"),
         off=np.mean(column(found, "opening, trained", "product", "off_target")),
         off_prompting=np.mean(column(found, "prompting", "product", "off_target")),
-    )
-    return ["## In short", "", *(line for part in text.split("\n\n") for line in (*wrap(part, 110), ""))]
+    )  # fmt: skip
+    return [line for part in text.split("\n\n") for line in (*wrap(part, 110), "")]
 
 
-def picture(found: dict[str, Any], path: Path) -> None:
-    """Coherence against behaviour, a path per method over its strengths."""
+def path(found: dict[str, Any], name: str) -> list[tuple[float, float]]:
+    """Coherence and behaviour at each strength, means over concepts; of prompting and searches the best."""
+    curves = [each["methods"][name]["curve"] for each in found["concepts"] if name in each["methods"]]
+    if name == "prompting" or name.startswith("search"):
+        best = [max(c, key=lambda p: p["behaviour"] * p["coherence"]) for c in curves]
+        return [tuple(np.mean([(p["coherence"], p["behaviour"]) for p in best], axis=0))]
+    return [
+        tuple(np.mean([(c[i]["coherence"], c[i]["behaviour"]) for c in curves], axis=0))
+        for i in range(min(map(len, curves)))
+    ]
+
+
+def picture(found: dict[str, Any], file: Path) -> None:
+    """A panel for each family, a path for each method over its strengths, and prompting as a star."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(8, 5.5))
-    for number, name in enumerate(methods(found)):
-        curves = [each["methods"][name]["curve"] for each in found["concepts"] if name in each["methods"]]
-        if name == "prompting":
-            best = [max(c, key=lambda p: p["behaviour"] * p["coherence"]) for c in curves]
-            points = [[(p["coherence"], p["behaviour"]) for p in best]]
-            points = [[tuple(np.mean(points[0], axis=0))]]
-        else:
-            steps = min(map(len, curves))
-            points = [
-                [
-                    tuple(np.mean([(c[i]["coherence"], c[i]["behaviour"]) for c in curves], axis=0))
-                    for i in range(steps)
-                ]
-            ]
-        xs, ys = zip(*points[0], strict=True)
-        style = {
-            "color": COLOURS[number % 8],
-            "marker": MARKERS[number % 8 if number < 8 else (number + 3) % 8],
-        }
-        axes.plot(
-            xs, ys, label=name, markersize=6, linewidth=1, linestyle="-" if number < 8 else ":", **style
-        )
-    axes.set_xlabel("coherence")
-    axes.set_ylabel("behaviour")
-    axes.set_xlim(0, 1.02)
-    axes.set_ylim(0, 1)
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="upper left", ncols=2)
+    figure, panels = plt.subplots(2, 3, figsize=(14, 9), sharex=True, sharey=True)
+    for axes, (family, names) in zip(panels.flat, FAMILIES.items(), strict=True):
+        for number, name in enumerate(name for name in names if name in methods(found)):
+            xs, ys = zip(*path(found, name), strict=True)
+            axes.plot(
+                xs, ys, label=name, markersize=5, linewidth=1, color=COLOURS[number], marker=MARKERS[number]
+            )
+        ((x, y),) = path(found, "prompting")
+        axes.plot([x], [y], label="prompting", linestyle="", marker="*", markersize=15, color="#d00000")
+        axes.set_title(family, fontsize=10)
+        axes.set_xlim(0, 1.02)
+        axes.set_ylim(0, 1)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=7, loc="upper left")
+    for axes in panels[1]:
+        axes.set_xlabel("coherence")
+    for axes in panels[:, 0]:
+        axes.set_ylabel("behaviour")
     figure.tight_layout()
-    figure.savefig(path, dpi=90, metadata={"Software": None})
+    figure.savefig(file, dpi=80, metadata={"Software": None})
     plt.close(figure)
 
 

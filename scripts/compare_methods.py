@@ -147,6 +147,8 @@ def run(lab: Lab, name: str, method: str) -> dict[str, Any]:
     )
     plain = baseline(lab.lm, [concept], lab.prompts, lab.test_samples, seed=2, **common)
     found: dict[str, Any] = {"seconds": seconds, "curve": curve(tried)}
+    if arms[0].spec is not None and "search" in arms[0].spec.provenance:
+        found["winner"] = arms[0].spec.provenance["search"]["winner"]
     for goal, key in chosen.items():
         rows = written.where(variant=tests[key].variant)
         found[goal] = {"strength": key[1], "variant": key[0]} | measured(rows, concept)

@@ -21,49 +21,55 @@ RECORD: Final = FOLDER / "figures" / "methods.json"
 PICTURE: Final = FOLDER / "figures" / "methods_pareto.png"
 ABOUT: Final = """\
 makes: {concepts} concepts of the embedded world, judged by its exact oracle. Each of the {methods}
-methods has eight settings (strengths, prefixes, shares of the way to tuned weights; a search finds its
-own); one is chosen on half of the prompts and measured on the other half with other samples. Behaviour: share of sentences that are well formed and have the concept. Coherence: share
-that are well formed. KL and nats: per token of ordinary text, teacher forced, steered against plain.
+methods has eight settings (strengths, prefixes, shares of the way to tuned weights; a search finds
+its own); one is chosen on half of the prompts and measured on the other half with other samples.
+Behaviour: share of sentences that are well formed and have the concept. Coherence: share that are
+well formed. KL and nats: per token of ordinary text, teacher forced, steered against plain.
 Perplexity: of what was written, under the plain model. Other concepts: share of sentences that have
 another concept than the one asked for (of the plain model: what ordinary stories have). Figures are
-means over concepts; intervals are 95 %, drawn over concepts. Seconds to make: of one processor core,
-once for each concept, without the choice of the strength.
+means over concepts; intervals are 95 %, drawn over concepts. Seconds to make: of one processor
+core, once for each concept, without the choice of the strength.
 """.replace("\n", " ")
 SHORT: Final = """\
-**Is SAE-TS first?** No. Its product is {sae_ts:.2f}, without the bias term {no_bias:.2f}; the plain decoder row of
-the same latent has {decoder:.2f}, the difference of means {diffmean:.2f}, a random direction {random:.2f}. Why: docs/effects_world.md
-measures what its vectors do.
+**Is SAE-TS first?** No. Its product is {sae_ts:.2f}, without the bias term {no_bias:.2f}; the plain
+decoder row of the same latent has {decoder:.2f}, the difference of means {diffmean:.2f}, a random
+direction {random:.2f}. Why: docs/effects_world.md measures what its vectors do.
 
-**Prompting and fine-tuning.** Prompting reaches {prompting:.2f}, fine-tuning {tuned:.2f}, LoRA {lora:.2f}. Of all that edits
-activations at every token the best, a direction trained by language modelling, reaches {trained:.2f}.
+**Prompting and fine-tuning.** Prompting reaches {prompting:.2f}, fine-tuning {tuned:.2f}, LoRA
+{lora:.2f}. Of all that edits activations at every token the best, a direction trained by language
+modelling, reaches {trained:.2f}.
 
-**Does anything equal prompting at the same coherence?** What edits only the beginning comes nearest. A trained
-direction, added at the first five tokens of the prompt alone, reaches {opening:.2f}; the difference to prompting is
-{gap}. Trained for that place it reaches {placed:.2f} ({placed_gap}) at a KL to the plain model of {placed_kl:.2f}, where the
-moved one needs {opening_kl:.2f}; the difference of means there {opening_diffmean:.2f}.
+**Does anything equal prompting at the same coherence?** What edits only the beginning comes nearest. A
+trained direction, added at the first five tokens of the prompt alone, reaches {opening:.2f}; the
+difference to prompting is {gap}. Trained for that place it reaches {placed:.2f} ({placed_gap}) at a KL
+to the plain model of {placed_kl:.2f}, where the moved one needs {opening_kl:.2f}; the difference of
+means there {opening_diffmean:.2f}.
 
-**The two open doors.** Closed loop: the trained direction that is added until a probe finds the concept reaches
-{until:.2f}, with its strength controlled by the probe {controlled:.2f}, against {trained:.2f} everywhere and always: half of the
-way to prompting ({controlled_gap} for the second). Search with a judge: of 200 candidates of latents
-{search:.2f}, of 72 openings (two directions, three hookpoints, three ends, four strengths) {searched:.2f} ({searched_gap}).
+**The two open doors.** Closed loop: the trained direction that is added until a probe finds the concept
+reaches {until:.2f}, with its strength controlled by the probe {controlled:.2f}, against {trained:.2f}
+everywhere and always: half of the way to prompting ({controlled_gap} for the second). Search with a
+judge: of 200 candidates of latents {search:.2f}, of 72 openings (two directions, three hookpoints,
+three ends, four strengths) {searched:.2f} ({searched_gap}).
 
-Why, as far as the curves tell: added everywhere, a direction is in the way of the very token that is being written,
-so behaviour is bought with grammar (the bent paths of the picture), and what it says is said anew at each place
-instead of being carried on. A prompt does neither: it stands in the context, and the model reads it and carries on by
-itself. So does a direction at the opening: nothing that is written is edited, the blocks after it read the concept at
-those places, and the strength can grow until the reading is full, while coherence stays that of the plain model. The
-closed loop takes back a part of the damage for the same reason: once the concept is in the text, the model is left
-alone. An opening must be early enough in the model to be read: at layers.2 of five it works, at layers.3, where one
-block is left to read it, the search nearly never takes it. What is still missing to the prompt is precision: {off:.2f}
-of the sentences have another concept, {off_prompting:.2f} under a prompt.
+Why, as far as the curves tell: added everywhere, a direction is in the way of the very token that is
+being written, so behaviour is bought with grammar (the bent paths of the picture), and what it says is
+said anew at each place instead of being carried on. A prompt does neither: it stands in the context,
+and the model reads it and carries on by itself. So does a direction at the opening: nothing that is
+written is edited, the blocks after it read the concept at those places, and the strength can grow until
+the reading is full, while coherence stays that of the plain model. The closed loop takes back a part of
+the damage for the same reason: once the concept is in the text, the model is left alone. An opening
+must be early enough in the model to be read: at layers.2 of five it works, at layers.3, where one block
+is left to read it, the search nearly never takes it. What is still missing to the prompt is precision:
+{off:.2f} of the sentences have another concept, {off_prompting:.2f} under a prompt.
 
-Limits: one small model of one world, whose stories keep their topic by themselves; the prompt is the same kind of
-opening for all texts. The searches and the closed loops have more settings than the eight of the others, or a probe
-beside the direction; topic alignment has its own page, docs/topic_alignment.md.
+Limits: one small model of one world, whose stories keep their topic by themselves; the prompt is the
+same kind of opening for all texts. The searches and the closed loops have more settings than the eight
+of the others, or a probe beside the direction; topic alignment has its own page,
+docs/topic_alignment.md.
 """
 PATHS: Final = """\
-The path of each method over its strengths, on the prompts that chose them, mean over concepts; the red star is
-the best prefix.
+The path of each method over its strengths, on the prompts that chose them, mean over concepts; the red
+star is the best prefix.
 """.replace("\n", " ")
 GOALS: Final = {
     "product": "the highest product of mean behaviour and mean coherence",
@@ -193,8 +199,8 @@ def side_effects(found: dict[str, Any]) -> list[str]:
         "Each method at the least strength at which its curve reaches a behaviour of 0.2 on the prompts that "
         "choose, measured on the others, where what was reached differs a little. Methods that get there for "
         "fewer than half of the concepts are left out, and so are prompting and the searches, which have no "
-        "strengths between. KL and nats are of clean text; perplexity, distinct-2 (share of different pairs of "
-        "words) and other concepts are of what was written. Ordered by KL."
+        "strengths between. KL and nats are of clean text; perplexity, distinct-2 (share of different pairs "
+        "of words) and other concepts are of what was written. Ordered by KL."
     )
     ordered = [row for _, row in sorted(rows, key=lambda each: each[0])]
     shown = table(head, [*ordered, plain_row(found)])

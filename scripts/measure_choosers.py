@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from scipy.stats import spearmanr
 
 from saesteer import load_concept, load_model, load_sae
@@ -19,9 +20,10 @@ from saesteer.concepts import CHOOSERS, neutral_prompts, output_effect, output_s
 from saesteer.errors import SaesteerError
 from saesteer.evaluation import Arm, choose, evaluate, figures
 from saesteer.methods import sae_decoder
+from saesteer.runs import read_json, write_json
 from saesteer.world.texts import openings
+from saesteer.world.words import CONCEPTS
 
-CONCEPTS = "wedding,sea,cooking,money,anger,space,music,war"
 STRENGTHS = (0.16, 0.22, 0.28, 0.36)
 FIRST = 6  # of every chooser
 AT = "layers.3"
@@ -52,9 +54,9 @@ def measure(lm, sae, name, prompts, folder):
     concept = load_concept(f"world/{name}")
     lists, seconds = {}, {}
     for chooser in CHOOSERS.names():
-        start = time.perf_counter()
+        start = time.process_time()
         lists[chooser] = list(CHOOSERS.get(chooser)(lm, sae, concept, None, FIRST).latents)
-        seconds[chooser] = time.perf_counter() - start
+        seconds[chooser] = time.process_time() - start
     pool = sorted({latent for each in lists.values() for latent in each})
     behaviour = steered(lm, sae, concept, pool, prompts, folder / name)
     rows = {row.latent: row for row in rank_latents(lm, sae, concept, evidence=0).rows}
@@ -85,14 +87,20 @@ def _rho(column, values):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("build/choosers"))
-    parser.add_argument("--concepts", default=CONCEPTS)
-    parser.add_argument("--prompts", type=int, default=16)
+    parser.add_argument("--concepts", default=",".join(CONCEPTS[:12]))
+    parser.add_argument("--prompts", type=int, default=24)
+    parser.add_argument("--part", default="0/1", help="0/2 and 1/2: every other concept; then without")
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
+    torch.set_num_threads(1)
     lm, sae = load_model("world"), load_sae(f"world/{AT}")
     prompts, found = openings(args.prompts), []
-    for name in args.concepts.split(","):
-        found.append(measure(lm, sae, name, prompts, args.work))
+    number, parts = map(int, args.part.split("/"))
+    for name in args.concepts.split(",")[number::parts]:
+        path = args.work / f"{name}.json"
+        if not path.exists():
+            write_json(path, measure(lm, sae, name, prompts, args.work))
+        found.append(read_json(path))
         print(json.dumps(found[-1]), flush=True)
     record = {"at": AT, "strengths": STRENGTHS, "prompts": args.prompts, "first": FIRST, "concepts": found}
     if args.json is not None:

@@ -8,6 +8,8 @@ No figure is typed by hand: the text of the page is in `page`, the picture is dr
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from pathlib import Path
 from textwrap import wrap
 from typing import Any, Final
@@ -58,8 +60,8 @@ and the model reads it and carries on by itself. So does a direction at the open
 written is edited, the blocks after it read the concept at those places, and the strength can grow until
 the reading is full, while coherence stays that of the plain model. The closed loop takes back a part of
 the damage for the same reason: once the concept is in the text, the model is left alone. An opening
-must be early enough in the model to be read: at layers.2 of five it works, at layers.3, where one block
-is left to read it, the search nearly never takes it. What is still missing to the prompt is precision:
+must be early enough in the model to be read: the search of openings took {places}. What is still
+missing to the prompt is precision:
 {off:.2f} of the sentences have another concept, {off_prompting:.2f} under a prompt.
 
 Limits: one small model of one world, whose stories keep their topic by themselves; the prompt is the
@@ -296,10 +298,18 @@ def in_short(found: dict[str, Any]) -> list[str]:
         until=best["trained, until found"], controlled=best["trained, controlled"],
         controlled_gap=gap("trained, controlled"),
         search=best["search"], searched=best["search, openings"], searched_gap=gap("search, openings"),
+        places=places(found),
         off=np.mean(column(found, "opening, trained", "product", "off_target")),
         off_prompting=np.mean(column(found, "prompting", "product", "off_target")),
     )  # fmt: skip
     return [line for part in text.split("\n\n") for line in (*wrap(part, 110), "")]
+
+
+def places(found: dict[str, Any]) -> str:
+    """Which hookpoints the search of openings took, and how often."""
+    winners = [each["methods"].get("search, openings", {}).get("winner", "") for each in found["concepts"]]
+    counted = Counter(place for each in winners for place in re.findall(r"layers\.\d", each))
+    return ", ".join(f"{place} for {n}" for place, n in sorted(counted.items())) + " concepts"
 
 
 def path(found: dict[str, Any], name: str) -> list[tuple[float, float]]:

@@ -85,8 +85,8 @@ def short(concepts: list[dict[str, Any]]) -> list[str]:
     better = "better" if bootstrap_mean(np.array(less)).low > 0 else "not better"
     best = mean(each["best"] for each in concepts)
     return [
-        f"Does the output score choose better than contrast? On this world {better}: the behaviour of its first",
-        f"latent less that of contrast's is {told(less)}, with input and output evidence together",
+        f"Does the output score choose better than contrast? On this world {better}: the behaviour of its",
+        f"first latent less that of contrast's is {told(less)}, with input and output evidence together",
         f"{told(both)}. The best of the whole pool, which nobody knows before steering with all",
         f"of it, has {best:.2f}.",
     ]

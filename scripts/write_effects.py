@@ -19,16 +19,18 @@ from saesteer.statistics import bootstrap_mean
 RECORD: Final = FOLDER / "figures" / "effects_world.json"
 PAGE: Final = FOLDER / "effects_world.md"
 HOW: Final = """\
-{fitted} vectors (every decoder row of world/layers.3, mixtures of two, random directions), each at the strength
-that adds 0.5 nats, {first} rollouts of 14 openers; ridge with lambda {ridge:.2g}, chosen by five folds; {test}
-vectors had no say. Some of these are measured again with {second} rollouts and other luck: what the first
-measurement explains of the second is what luck leaves to be explained by any fit of it.
+{fitted} vectors (every decoder row of world/layers.3, mixtures of two, random directions), each at
+the strength that adds 0.5 nats, {first} rollouts of 14 openers; ridge with lambda {ridge:.2g},
+chosen by five folds; {test} vectors had no say. Some of these are measured again with {second}
+rollouts and other luck: what the first measurement explains of the second is what luck leaves to be
+explained by any fit of it.
 """
 PROMISED: Final = """\
-For the latent that contrast chooses for each of {concepts} concepts: the vector of each method, measured at its
-own strength of 0.5 nats with {second} rollouts. Target: the effect on the latent that was aimed at. Elsewhere:
-the length of the effects on all others. Place: of the target among all latents, by the measured effect (median).
-Correlation: of predicted and measured effects over latents.
+For the latent that contrast chooses for each of {concepts} concepts: the vector of each method,
+measured at its own strength of 0.5 nats with {second} rollouts. Target: the effect on the latent
+that was aimed at. Elsewhere: the length of the effects on all others. Place: of the target among
+all latents, by the measured effect (median). Correlation: of predicted and measured effects over
+latents.
 """
 
 
@@ -46,7 +48,8 @@ def page() -> str:
     lines = [
         "# Effects on the embedded world",
         "",
-        "    saesteer effects measure --decoder all --mixtures 1000 --random 1000 -n 2 --workers 2 --out build/effects",
+        "    saesteer effects measure --decoder all --mixtures 1000 --random 1000 -n 2 --workers 2 \\",
+        "        --out build/effects",
         "    saesteer effects fit build/effects --out build/effects-fit",
         "    python scripts/measure_effects.py --json docs/figures/effects_world.json",
         "    python scripts/write_effects.py",
@@ -99,8 +102,8 @@ def agreement(found: dict[str, Any]) -> list[str]:
     )
     text = (
         "Pooled: one less squared error over squared distance from each latent's mean, all latents together. "
-        "Above 0: the share of the latents that vary which the fit tells at all. Correlation: of one vector's "
-        "predicted and measured effects over latents, the mean over vectors."
+        "Above 0: the share of the latents that vary which the fit tells at all. Correlation: of one "
+        "vector's predicted and measured effects over latents, the mean over vectors."
     )
     return [*wrap(text, 110), "", *table(head, rows)]
 
@@ -143,8 +146,8 @@ def short(found: dict[str, Any]) -> list[str]:
 
     text = (
         f"The fit explains {of('fit against first', 'pooled_r2'):.2f} of effects measured with "
-        f"{found['rollouts'][0]} rollouts and {of('fit against second', 'pooled_r2'):.2f} of the same vectors "
-        f"measured with {found['rollouts'][1]}; the first measurement itself explains "
+        f"{found['rollouts'][0]} rollouts and {of('fit against second', 'pooled_r2'):.2f} of the same "
+        f"vectors measured with {found['rollouts'][1]}; the first measurement itself explains "
         f"{luck['first against second']['pooled_r2']:.2f} of the second. At the same added cross-entropy the "
         f"vector of SAE-TS raises its target by {part('sae_ts', 'measured'):.2f}, without the bias term by "
         f"{part('sae_ts, no bias term', 'measured'):.2f}, the decoder row by "

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-
-import numpy as np
 
 from saesteer import Concept, LanguageModel, SteeringSpec
 from saesteer.calibration import search
@@ -15,9 +13,7 @@ from saesteer.concepts import align_topic
 from saesteer.effects import Approximator
 from saesteer.errors import InputError
 from saesteer.methods import METHODS, TUNERS, Tuned, random_direction
-from saesteer.methods.activations import text_activations
 from saesteer.saes import SAE
-from saesteer.steering import Control, TensorRef, When
 
 AT, EARLY = "layers.3", "layers.2"
 GRID: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -110,35 +106,12 @@ def _tuned(name: str) -> Make:
     return lambda lab, concept: TUNERS.get(name)(lab.lm, concept)
 
 
-def _until(lab: Lab, concept: Concept) -> SteeringSpec:
-    """The trained direction until a probe says that the concept is there; then the model is left alone."""
-    spec, probe, high = _watched(lab, concept)
-    (each,) = spec.interventions
-    gate = When(tensor="probe", hookpoint=AT, above=high, scope="until")
-    return replace(spec, interventions=(replace(each, when=gate),), tensors={**spec.tensors, "probe": probe})
+def _loop(loop: str) -> Make:
+    def make(lab: Lab, concept: Concept) -> SteeringSpec:
+        direction = _once(lab, "trained", concept, AT)
+        return lab.make("closed_loop", concept, at=AT, direction=direction, loop=loop)
 
-
-def _controlled(lab: Lab, concept: Concept) -> SteeringSpec:
-    """The trained direction, less of it the nearer the probe comes to what texts with the concept have."""
-    spec, probe, high = _watched(lab, concept)
-    (each,) = spec.interventions
-    control = Control(tensor="probe", hookpoint=AT, target=high)
-    return replace(
-        spec, interventions=(replace(each, control=control),), tensors={**spec.tensors, "probe": probe}
-    )
-
-
-def _watched(lab: Lab, concept: Concept) -> tuple[SteeringSpec, TensorRef, float]:
-    """The direction, a probe, and the value that one text in twenty without the concept reaches anywhere."""
-    spec = _once(lab, "trained", concept, AT)
-    (probe,) = _once(lab, "probe", concept, AT).tensors.values()
-    seen = text_activations(lab.lm, concept.negative, AT)
-    values = (seen.x @ (probe.value / probe.value.norm())).numpy()
-    largest = [values[seen.text.numpy() == text].max() for text in range(seen.texts)]
-    high = float(np.quantile(largest, 0.95))
-    if high <= 0:
-        raise InputError(f"the probe reaches {high:.2f} along its direction, which is no target")
-    return spec, probe, high
+    return make
 
 
 def _search(lab: Lab, concept: Concept) -> SteeringSpec:
@@ -197,8 +170,8 @@ COMPARED: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
     "opening, diffmean": (_opening("diffmean", EARLY), FEW_PLACES),
     "opening, trained": (_opening("trained", EARLY), FEW_PLACES),
     "trained at the opening": (_direction("trained", EARLY, positions=(0, 6)), FEW_PLACES),
-    "trained, until found": (_until, GRID),
-    "trained, controlled": (_controlled, GRID),
+    "trained, until found": (_loop("until"), GRID),
+    "trained, controlled": (_loop("control"), GRID),
     "search": (_search, OWN),
     "search, openings": (_search_openings, OWN),
     "fine-tuning": (_tuned("finetune"), WEIGHTS),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from saesteer.methods.actadd import actadd
     from saesteer.methods.bias_direction import bias_direction
     from saesteer.methods.caa import caa
+    from saesteer.methods.closed_loop import closed_loop
     from saesteer.methods.corrsteer import corrsteer
     from saesteer.methods.diffmean import diffmean
     from saesteer.methods.fgaa import fgaa
@@ -141,6 +142,10 @@ TABLE: Final[dict[str, Method]] = {
         "saesteer.methods.opening:opening",
         "a direction at the first places of the prompt alone, which the model then reads",
     ),
+    "closed_loop": Method(
+        "saesteer.methods.closed_loop:closed_loop",
+        "a direction added until a probe finds the concept, or as far as it does not",
+    ),
     "prompting": Method(
         "saesteer.methods.prompting:prompting",
         "prefixes that ask for the concept; makes no spec",
@@ -177,6 +182,7 @@ __all__ = [
     "bias_direction",
     "caa",
     "candidates",
+    "closed_loop",
     "corrsteer",
     "diffmean",
     "fgaa",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from saesteer.errors import InputError
 from saesteer.model import LanguageModel
 from saesteer.runs import digest
 from saesteer.steering import (
@@ -75,3 +76,20 @@ def provenance_of(method: str, concept: Concept | None, at: str) -> dict[str, An
             "texts": [len(concept.positive), len(concept.negative)],
         }
     return found
+
+
+def made_direction(
+    lm: LanguageModel, concept: Concept, at: str, direction: SteeringSpec | str
+) -> SteeringSpec:
+    """A spec as it is, or that of a method by its name; InputError where it needs more than the concept."""
+    from saesteer.methods import METHODS, TABLE
+
+    if not isinstance(direction, str):
+        return direction
+    method = METHODS.get(direction)
+    needs = TABLE[direction].needs if direction in TABLE else ()
+    if direction in ("prompting", "random_direction") or needs:
+        more = f" needs {' and '.join(needs)}" if needs else " makes no direction from a concept"
+        raise InputError(f"direction is a method of the concept alone, and {direction!r}{more}; give a spec")
+    spec: SteeringSpec = method(lm, concept, at)
+    return spec

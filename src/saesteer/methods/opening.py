@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Final
 
 from saesteer.errors import InputError
-from saesteer.methods.diffmean import diffmean
+from saesteer.methods.direction import made_direction
 from saesteer.model import LanguageModel
 from saesteer.steering import SteeringSpec
 from saesteer.text import load_concept
@@ -28,22 +28,22 @@ def opening(
     concept: Concept | str,
     at: str,
     *,
-    direction: SteeringSpec | None = None,
+    direction: SteeringSpec | str = "diffmean",
     end: int = END,
     skip: tuple[str, ...] = ("bos", "special"),
     strength: float | None = None,
 ) -> SteeringSpec:
-    """A spec that adds the difference of means at places 0 to `end` - 1 of the content, and nowhere else.
+    """A direction's spec, moved to places 0 to `end` - 1 of the content, and nowhere else.
 
-    `direction`: another spec, whose interventions are moved there. A text that begins with fewer tokens than
-    `end` is steered at the first tokens that are generated too. `at`: later blocks must still read the place,
-    so take the first half of the model. `strength`: as everywhere in the direction's unit (default 2 mean
-    residual norms).
+    `direction`: a spec, or a method that needs nothing but the concept ("diffmean", "trained", ...). A text
+    that begins with fewer tokens than `end` is steered at the first tokens that are generated too. `at`:
+    later blocks must still read the place, so take the first half of the model. `strength`: as everywhere in
+    the direction's unit (default 2 mean residual norms).
     """
     if end < 1:
         raise InputError(f"end is a place in the text, at least 1, got {end}")
     concept = load_concept(concept)
-    spec = diffmean(lm, concept, at) if direction is None else direction
+    spec = made_direction(lm, concept, at, direction)
     noted = {**spec.provenance, "method": "opening", "direction": spec.provenance.get("method"), "end": end}
     placed = replace(spec.placed((0, end), skip), provenance=noted)
     return placed.with_strength(STRENGTH if strength is None else strength)

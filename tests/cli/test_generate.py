@@ -40,6 +40,19 @@ def test_strength_0_is_the_plain_model(run, place, spec):
     assert all(row["steered"] == row["unsteered"] for row in record["rows"])
 
 
+def test_without_a_spec_the_model_as_it_is(run, place, spec):
+    line = ("generate", "-m", place.model, "-p", "One day", "-n", 2, "--max-new-tokens", 6)
+    plain = json.loads(run(*line, "--json").out)
+    both = json.loads(run(*line, "--spec", spec, "--json").out)
+    assert plain["spec"] is None and "steered" not in plain["rows"][0]
+    texts = [[row["unsteered"] for row in each["rows"]] for each in (plain, both)]
+    assert texts[0] == texts[1] and len(texts[0]) == 2
+    shown = run(*line)
+    assert (shown.code, shown.err) == (0, "") and shown.out.splitlines()[2].split() == ["unsteered"]
+    said = run(*line, "--strength", 2)
+    assert (said.code, said.out) == (2, "") and "--strength is of a spec; give --spec FILE" in said.err
+
+
 def test_two_columns(run, place, spec):
     said = run("generate", "-m", place.model, "--spec", spec, "-p", "One day", "-n", 1, "--max-new-tokens", 4)
     assert (said.code, said.err) == (0, "")

@@ -122,16 +122,7 @@ def _search(lab: Lab, concept: Concept) -> SteeringSpec:
 
 def _search_openings(lab: Lab, concept: Concept) -> SteeringSpec:
     """Places as a dimension: two directions at three hookpoints, to three ends, at four strengths."""
-    specs: dict[str, SteeringSpec] = {}
-    for at in ("layers.1", "layers.2", "layers.3"):
-        for name in ("diffmean", "trained"):
-            direction = _once(lab, name, concept, at)
-            for end in (3, 6, 12):
-                spec = lab.make("opening", concept, at=at, direction=direction, end=end)
-                specs[f"{name} at {at}, to {end}"] = spec
-    levels = (0.1, 0.25, 0.5, 1.0)  # nats: openings move a model further than edits at every token
-    found = search(lab.lm, concept, specs=specs, count=200, levels=levels, prompts=lab.prompts, test_n=1)
-    return _winner(found)
+    return _winner(search(lab.lm, concept, count=72, openings=True, prompts=lab.prompts, test_n=1))
 
 
 def _winner(found: Any) -> SteeringSpec:

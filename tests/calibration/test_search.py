@@ -1,14 +1,19 @@
 """A search whose winner is known: one latent of the toy's SAE writes the sea, others do not."""
 
+import re
 from dataclasses import replace
 
 import pytest
 import torch
 
 from saesteer.calibration import Found, search
+from saesteer.calibration.candidates import candidates
 from saesteer.errors import CorruptFile, InputError, UnknownName
 from saesteer.saes import SAEConfig, TopKSAE
 from saesteer.steering import TensorRef, steer
+from tests.methods.concepts import SEA as OTHER
+from tests.methods.concepts import WordJudge
+from tests.steering import tiny
 
 from . import toy
 from .toy import CONCEPT, PROMPTS, ToyJudge, exact
@@ -188,3 +193,34 @@ def test_what_cannot_be_searched(lm, sae):
         search(lm, CONCEPT, sae, ToyJudge(), ops=("ad",), **OPTIONS)
     with pytest.raises(InputError, match="keep=2"):
         search(lm, CONCEPT, sae, ToyJudge(), **(OPTIONS | {"keep": 2}))
+
+
+def test_the_place_is_searched_too():
+    """Openings by name, at the places, blocks and distances that the names say; and the judge's choice."""
+    small = tiny.llama()
+    common = {"openings": True, "test_n": 1, "max_new_tokens": 4, "coherence": 0.0, "finalists": 2}
+    found = search(
+        small,
+        OTHER,
+        None,
+        WordJudge("sea"),
+        count=72,
+        prompts=["the", "a cat", "then a", "the old"],
+        **common,
+    )
+    names = {each.name for each in found.trials}
+    parts = [re.fullmatch(r"opening (diffmean|trained) (layers\.\d) 0:(\d+)", name) for name in names]
+    assert all(parts) and {part[1] for part in parts} == {"diffmean", "trained"}
+    assert {part[2] for part in parts} <= {"layers.0", "layers.1", "layers.2"} and len(names) > 6
+    assert {each.kl for each in found.trials} <= {0.1, 0.25, 0.5, 1.0}
+    (winner,) = [name for name in names if found.reason.endswith(name)]
+    _, _, place, ends = winner.split()
+    (each,) = found.spec.interventions
+    assert each.hookpoint == place and each.where.positions == tuple(map(int, ends.split(":")))
+
+
+def test_openings_stand_beside_latents_within_the_count(lm, sae):
+    tried = candidates(lm, CONCEPT, sae, 40, levels=(0.05, 0.2), openings=True, at="layers.0")
+    assert any(each.name.startswith("add") for each in tried) and len(tried) <= 40
+    only = candidates(tiny.llama(), OTHER, None, 5, openings=True, at="layers.1")
+    assert len(only) == 5 and all(each.spec.interventions[0].hookpoint == "layers.1" for each in only)

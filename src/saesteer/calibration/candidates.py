@@ -13,6 +13,8 @@ from typing import Final
 
 import numpy as np
 
+from saesteer.calibration.openings import LEVELS as OPENING_LEVELS
+from saesteer.calibration.openings import opening_specs
 from saesteer.calibration.units import raw_guess
 from saesteer.concepts import output_effect, rank_latents
 from saesteer.errors import InputError, UnknownName
@@ -54,20 +56,27 @@ def candidates(
     specs: Mapping[str, SteeringSpec] | None = None,
     source: str | None = None,
     levels: Sequence[float] = LEVELS,
+    openings: bool = False,
 ) -> list[Candidate]:
-    """At most `count`: given specs first, then latents by turns of the rankings, at every level they reach.
+    """At most `count`: openings, given specs, latents by turns of the rankings, at every level they reach.
 
-    `source`: the name that the SAE was loaded from, which the specs then refer to as "s"; without it the
-    vectors themselves are in the specs, and set_latents needs saes={"s": sae}.
+    `openings`: directions at the first places of the prompt, at levels of their own (openings.py). `source`:
+    the name that the SAE was loaded from, which the specs then refer to as "s"; without it the vectors
+    themselves are in the specs, and set_latents needs saes={"s": sae}.
     """
+    texts = concept.negative[:_TEXTS]
+    first = (
+        _at_levels(lm, opening_specs(lm, concept, at), texts, OPENING_LEVELS, {})[:count] if openings else []
+    )
     found = dict(specs or {})
-    room = max(0, count // len(levels) - len(found))
+    room = max(0, (count - len(first)) // len(levels) - len(found))
     if sae is not None and room:
         found |= _latent_specs(lm, concept, sae, at, ops, room, source)
-    if not found:
+    if not found and not first:
         raise InputError("there is nothing to try; give an SAE, specs, or a larger count")
     saes = {} if sae is None else {"s": sae}
-    return _at_levels(lm, found, concept.negative[:_TEXTS], levels, saes)[:count]
+    rest = _at_levels(lm, found, texts, levels, saes) if found else []
+    return [*first, *rest][:count]
 
 
 def latents_by_turns(lm: LanguageModel, concept: Concept, sae: SAE, at: str, n: int) -> list[tuple[int, int]]:

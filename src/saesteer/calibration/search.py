@@ -89,6 +89,7 @@ def search(
     at: str | None = None,
     ops: Sequence[str] = ("add",),
     levels: Sequence[float] = LEVELS,
+    openings: bool = False,
     prompts: Sequence[str] | None = None,
     source: str | None = None,
     seed: int = 0,
@@ -101,14 +102,18 @@ def search(
     `sae`: whose latents are tried; `specs`: others to try beside them, by name. `count`: candidates in all.
     `n`: texts per prompt and candidate in the first round; each later round writes as often as all before it
     together and keeps the share `keep`, until `finalists` are left. `levels`: distances (KL per token) at
-    which each is tried. `ops`: "add", "set_latents". `source`: the SAE's name, for the spec. `folder` and
+    which each is tried. `ops`: "add", "set_latents". `openings`: the place of the edit is searched too: the
+    difference of means and a trained direction at the first places of the prompt alone, at three depths of
+    the model (or at `at`), up to three places. `source`: the SAE's name, for the spec. `folder` and
     `options` are those of `calibrate`.
     """
     concept = load_concept(concept)
     if not 0 < keep < 1 or finalists < 1 or n < 1 or count < 1 or not 0 <= coherence <= 1:
         given = f"keep={keep}, finalists={finalists}, n={n}, count={count}, coherence={coherence}"
         raise InputError(f"keep lies between 0 and 1, the numbers are at least 1, got {given}")
-    tried = candidates(lm, concept, sae, count, at=at, ops=ops, specs=specs, source=source, levels=levels)
+    tried = candidates(
+        lm, concept, sae, count, at=at, ops=ops, specs=specs, source=source, levels=levels, openings=openings
+    )
     if not tried:
         raise InputError(
             f"no candidate reaches a KL of {min(levels):g}; give other specs or an SAE that writes"

@@ -32,6 +32,13 @@ def search(
     spec: Annotated[
         list[Path] | None, typer.Option(help="Specs to try beside the latents; may be given again.")
     ] = None,
+    openings: Annotated[
+        bool,
+        typer.Option(
+            "--openings",
+            help="Directions at the first places of the prompt too: which, after which block, up to where.",
+        ),
+    ] = False,
     model: options.Model = options.MODEL,
     sae: options.Sae = options.SAE,
     at: options.At = None,
@@ -55,6 +62,8 @@ def search(
     prompts. The winner is measured on the other half.
 
     Example: saesteer search world/wedding --sae world/layers.3 --candidates 200 --out best.yaml
+
+    Example: saesteer search world/wedding --openings --candidates 72 --out best.yaml
     """
     from saesteer.cli.inputs import absolute, open_model, open_sae, read_lines
     from saesteer.cli.terminal import print_json, print_table, progress
@@ -82,6 +91,7 @@ def search(
             count=candidates,
             coherence=coherence,
             at=at,
+            openings=openings,
             ops=tuple(each.strip() for each in ops.split(",") if each.strip()),
             prompts=asked,
             n=n,

@@ -28,6 +28,7 @@ from saesteer.evaluation import Arm, SweepResult, baseline, choose, evaluate, re
 from saesteer.latents import ActivationStream
 from saesteer.methods import topic_alignment
 from saesteer.model import LanguageModel, load_model
+from saesteer.runs import read_json, write_json
 from saesteer.saes import SAE, load_sae
 from saesteer.text import Concept, Document, load_concept
 from saesteer.training import Member, TrainConfig, train_saes
@@ -130,32 +131,48 @@ def success(result: SweepResult, base: SweepResult, concept: Concept) -> dict[st
 
 
 def measure(lm: LanguageModel, saes: dict[str, SAE], a: argparse.Namespace) -> list[dict[str, Any]]:
-    remembered, prompts, rows = Remembered(), openings(a.prompts), []
+    """Case by case, each kept in a file of its own; those of the other parts are left alone."""
+    remembered, prompts = Remembered(), openings(a.prompts)
     concepts = [load_concept(f"world/{name}") for name in a.concepts.split(",")]
-    base = baseline(lm, concepts, prompts, a.samples, "oracle", only=None)
-    for name, sae in saes.items():
-        for concept in concepts:
-            topic = concept.labels[0]
-            texts, options = topic_texts(topic), {"name": topic}
-            both = {
-                "aligned": lambda: align_topic(lm, sae, texts, embedder=remembered, **options),  # noqa: B023
-                "contrasted": lambda: contrast_topic(lm, sae, texts, **options),  # noqa: B023
-            }
-            for form in a.forms.split(","):
-                scores = both[form]()
-                result = evaluate(
-                    lm, arms(lm, concept, sae, scores), prompts, a.samples, "oracle",
-                    saes={"s": sae}, folder=a.work / "sweeps",
-                )  # fmt: skip
-                found = success(result, base, concept)
-                best = max(found.values(), key=lambda each: each["lift"])
-                rows.append(
-                    {"sae": name, "concept": topic, "form": form}
-                    | {"missing": topic in name.split("_")[1:], "lift": best["lift"], "modes": found}
-                    | {"verdict": asdict(scores.verdict), "summary": dict(scores.summary)}
-                )
-                print(name, topic, form, f"{best['lift']:.2f}", scores.verdict, flush=True)
+    base = baseline(lm, concepts, prompts, a.samples, "oracle", only=None, folder=a.work / "base")
+    number, parts = map(int, a.part.split("/"))
+    cases = [(name, concept, form) for name in saes for concept in concepts for form in a.forms.split(",")]
+    rows = []
+    for name, concept, form in cases[number::parts]:
+        path = a.work / "cases" / f"{name} {concept.labels[0]} {form}.json"
+        if not path.exists():
+            write_json(path, case(lm, saes[name], concept, form, remembered, base, a) | {"sae": name})
+        rows.append(read_json(path))
+        row = rows[-1]
+        row["missing"] = row["concept"] in name.split("_")[1:]
+        print(name, row["concept"], form, f"{row['lift']:.2f}", row["verdict"]["word"], flush=True)
     return rows
+
+
+def case(
+    lm: LanguageModel,
+    sae: SAE,
+    concept: Concept,
+    form: str,
+    remembered: Remembered,
+    base: SweepResult,
+    a: argparse.Namespace,
+) -> dict[str, Any]:
+    """The verdict on one topic by one SAE, and what the manipulations made of it."""
+    topic = concept.labels[0]
+    texts = topic_texts(topic)
+    scores = (
+        align_topic(lm, sae, texts, embedder=remembered, name=topic)
+        if form == "aligned"
+        else contrast_topic(lm, sae, texts, name=topic)
+    )
+    tried = arms(lm, concept, sae, scores)
+    prompts = openings(a.prompts)
+    result = evaluate(lm, tried, prompts, a.samples, "oracle", saes={"s": sae})
+    found = success(result, base, concept)
+    best = max(found.values(), key=lambda each: each["lift"])
+    row = {"concept": topic, "form": form, "lift": best["lift"], "modes": found}
+    return row | {"verdict": asdict(scores.verdict), "summary": dict(scores.summary)}
 
 
 def correlations(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -178,6 +195,7 @@ def correlations(rows: list[dict[str, Any]]) -> dict[str, Any]:
                 name: {
                     "spearman": float(spearmanr(values, lifts).statistic),
                     "pearson": float(pearsonr(values, lifts).statistic),
+                    **interval(values, lifts, [row["concept"] for row in here]),
                 }
                 for name, values in figures.items()
                 if np.ptp(values) > 0 and np.ptp(lifts) > 0
@@ -185,16 +203,30 @@ def correlations(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
+def interval(values: list[float], lifts: list[float], concepts: list[str]) -> dict[str, float]:
+    """Of Spearman's correlation, 95 %, by drawing concepts with all their cases."""
+    cases = {name: [i for i, each in enumerate(concepts) if each == name] for name in concepts}
+    draw, found = np.random.default_rng(0), []
+    for _ in range(1000):
+        drawn = [i for name in draw.choice(list(cases), len(cases)) for i in cases[name]]
+        one, other = np.array(values)[drawn], np.array(lifts)[drawn]
+        if np.ptp(one) > 0 and np.ptp(other) > 0:
+            found.append(spearmanr(one, other).statistic)
+    low, high = np.quantile(found, (0.025, 0.975))
+    return {"low": float(low), "high": float(high)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", type=Path, default=Path("build/topic"))
     parser.add_argument("--concepts", default=",".join(CONCEPTS))
     parser.add_argument("--forms", default=",".join(FORMS))
-    parser.add_argument("--prompts", type=int, default=24)
-    parser.add_argument("--samples", type=int, default=6)
+    parser.add_argument("--prompts", type=int, default=20)
+    parser.add_argument("--samples", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=1_500_000, help="of each SAE that is trained")
     parser.add_argument("--without", type=int, default=len(WITHOUT), help="how many SAEs are trained")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--part", default="0/1", help="0/2 and 1/2: every other case; then without")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
@@ -203,6 +235,8 @@ def main() -> None:
     for without in WITHOUT[: a.without]:
         saes["without_" + "_".join(without)] = trained(lm, a.work, without, a.tokens)
     rows = measure(lm, saes, a)
+    if a.part != "0/1":
+        return
     fresh = [row for row in rows if row["concept"] not in LOOKED_AT]
     found = {"rows": rows, "correlations": correlations(rows), "fresh": correlations(fresh)}
     found |= {"prompts": a.prompts, "samples": a.samples}

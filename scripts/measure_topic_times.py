@@ -30,6 +30,8 @@ from saesteer.model import LanguageModel, load_model
 from saesteer.saes import SAE, load_sae
 from saesteer.statistics import bootstrap_mean
 from saesteer.steering import SteeringSpec, steer
+from saesteer.text import load_concept
+from saesteer.world.reading import judge_text
 from saesteer.world.reference import reference_prompts, topic_texts
 from saesteer.world.texts import openings
 
@@ -79,8 +81,7 @@ def stages(lm: LanguageModel, sae: SAE, rounds: int) -> dict[str, dict[str, floa
 
 def writing(lm: LanguageModel, sae: SAE, rounds: int, rows: int) -> dict[str, dict[str, float]]:
     """Seconds per token of each manipulation, and more than the plain model's in the same round."""
-    scores = align_topic(lm, sae, topic_texts("sea"), uncertainty=True, name="sea")
-    specs = {mode: topic_alignment(lm, None, sae, scores, mode=mode) for mode in MANIPULATIONS}
+    specs = made(lm, sae)
     prompts = openings(rows)
     seconds: dict[str, list[float]] = {mode: [] for mode in specs}
     for number in range(rounds + 1):
@@ -95,13 +96,37 @@ def writing(lm: LanguageModel, sae: SAE, rounds: int, rows: int) -> dict[str, di
     return found
 
 
-def write(lm: LanguageModel, sae: SAE, spec: SteeringSpec, prompts: list[str]) -> None:
+def made(lm: LanguageModel, sae: SAE) -> dict[str, SteeringSpec]:
+    """The five manipulations towards the sea."""
+    scores = align_topic(lm, sae, topic_texts("sea"), uncertainty=True, name="sea")
+    return {mode: topic_alignment(lm, None, sae, scores, mode=mode) for mode in MANIPULATIONS}
+
+
+def write(lm: LanguageModel, sae: SAE, spec: SteeringSpec, prompts: list[str]) -> list[str]:
     with steer(lm, spec, saes={"s": sae}):
-        lm.generate(prompts, max_new_tokens=TOKENS, stop=False)
+        return [row.text for row in lm.generate(prompts, max_new_tokens=TOKENS, stop=False)]
 
 
-def fine_tuning(lm: LanguageModel, epochs: int, batch: int = 8) -> None:
-    """A copy of the model learns the topic texts by heart, all of its weights."""
+def acceptability(lm: LanguageModel, sae: SAE, epochs: int, rows: int = 192) -> dict[str, dict[str, float]]:
+    """Shares of texts: with the topic, without a malformed sentence, and acceptable, which is both."""
+    prompts, labels = openings(rows), load_concept("world/sea").labels
+    tuned = LanguageModel(fine_tuning(lm, epochs), lm.tokenizer, "tuned", lm.batch_tokens)
+    texts = {mode: write(lm, sae, spec, prompts) for mode, spec in made(lm, sae).items()}
+    plain = tuned.generate(prompts, max_new_tokens=TOKENS, stop=False)
+    texts["fine-tuning"] = [row.text for row in plain]
+    found = {}
+    for mode, written in texts.items():
+        read = [judge_text(text) for text in written]
+        topic = np.array([each.behaviour(labels) > 0 for each in read])
+        whole = np.array([each.coherence == 1 for each in read])
+        told = bootstrap_mean((topic & whole).astype(float))
+        found[mode] = {"topic": float(topic.mean()), "whole": float(whole.mean())}
+        found[mode] |= {"mean": told.estimate, "low": told.low, "high": told.high}
+    return found
+
+
+def fine_tuning(lm: LanguageModel, epochs: int, batch: int = 8) -> Any:
+    """A copy of the model that learned the topic texts by heart, all of its weights."""
     hf = copy.deepcopy(lm.hf).requires_grad_(True).train()
     optimizer = torch.optim.AdamW(hf.parameters(), lr=1e-4)
     texts = list(topic_texts("sea"))
@@ -113,6 +138,7 @@ def fine_tuning(lm: LanguageModel, epochs: int, batch: int = 8) -> None:
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
+    return hf.requires_grad_(False).eval()
 
 
 def main() -> None:
@@ -138,6 +164,7 @@ def main() -> None:
     align = repeated(device, few, lambda: align_topic(lm, sae, topic_texts("sea"), uncertainty=False))
     tune = repeated(device, few, lambda: fine_tuning(lm, a.epochs))
     found["whole"] = {"topic alignment": summary(align), "fine-tuning": summary(tune)}
+    found["acceptability"] = acceptability(lm, sae, a.epochs)
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {a.threads} threads"
     found["config"] = {"device": where, "epochs": a.epochs, "tokens": TOKENS, "latents": sae.cfg.d_sae}
     print(json.dumps(found, indent=1))

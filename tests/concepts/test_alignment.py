@@ -62,6 +62,8 @@ def test_the_nearest_prompts_latent_scores_one_and_the_farthest_zero():
 def test_nothing_active_is_an_error():
     with pytest.raises(InputError, match="no latent is active"):
         topic_scores(sparse.csr_array((3, 4)), np.ones(3))
+    with pytest.raises(InputError, match="no latent is active"):
+        contrast_scores(sparse.csr_array((3, 4)), sparse.csr_array((2, 4)))
     with pytest.raises(ShapeMismatch, match=r"3 prompts but distances of \[2\]"):
         topic_scores(np.eye(3), np.ones(2))
     with pytest.raises(InputError, match="not finite"):
@@ -91,6 +93,12 @@ def test_intervals_are_those_of_weights_drawn_one_by_one():
     assert (low >= scores.min(0) - 1e-5).all() and (high <= scores.max(0) + 1e-5).all()
     inside = ((scores >= low - 1e-5) & (scores <= high + 1e-5)).mean(0)
     assert (inside >= 0.95).all()
+
+
+def test_a_draw_of_prompts_on_which_nothing_is_active_says_nothing():
+    """Of three prompts one has latents: three draws of ten miss it."""
+    low, high = score_intervals(np.array([[1.0, 0.5], [0, 0], [0, 0]]), np.array([0.2, 0.5, 0.9]))
+    assert (low == 0).all() and (high == 1).all()
 
 
 def test_blocks_of_columns_change_nothing(monkeypatch):

@@ -61,6 +61,9 @@ def test_a_changed_file_is_refused(scores, tmp_path):
     (other / "scores.json").write_text(json.dumps(rest))
     with pytest.raises(CorruptFile, match="a verdict is one of trusted, doubtful"):
         AlignmentScores.load(other)
+    (other / "scores.json").write_text(json.dumps({**rest, "verdict": None}))
+    with pytest.raises(CorruptFile, match="holds no whole scores"):
+        AlignmentScores.load(other)
     (other / "scores.json").write_text("[]")
     with pytest.raises(CorruptFile, match="not of scores of version 1"):
         AlignmentScores.load(other)

@@ -63,6 +63,10 @@ def test_records_of_something_else(tmp_path):
         path.write_text(json.dumps(wrong))
         with pytest.raises(CorruptFile, match="no approximator of this version"):
             Approximator.load(tmp_path)
+    for name, value in (("ridge", "x"), ("meta", [1]), ("provenance", "x")):
+        path.write_text(json.dumps({**record, name: value}))
+        with pytest.raises(CorruptFile, match=f"{name} is .*; fit it anew"):
+            Approximator.load(tmp_path)
 
 
 @pytest.mark.parametrize(

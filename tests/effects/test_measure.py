@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -132,8 +133,33 @@ def test_a_shard_that_is_torn_or_unsaid_is_measured_again(run, tmp_path):
     first = partial / "shard-00000.safetensors"
     first.write_bytes(first.read_bytes()[:-8])
     lines = (partial / "journal.jsonl").read_text().splitlines()
-    (partial / "journal.jsonl").write_text(lines[0] + "\n")
+    (partial / "journal.jsonl").write_text("\n".join(lines[:2]) + "\n")  # the baseline and this shard
     assert shards(measure(tmp_path).folder) == shards(run.folder)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:5], lambda data: data[:-1] + b"x", None], ids=str)
+def test_a_baseline_that_is_torn_changed_or_unsaid_is_measured_again(run, tmp_path, damage):
+    """One that was changed went into the shards that were left; one that was cut off was a traceback."""
+    with pytest.raises(Stop):
+        measure(tmp_path, progress=stop_after(3))
+    (partial,) = tmp_path.glob(".*.partial")
+    baseline, journal = partial / "baseline.safetensors", partial / "journal.jsonl"
+    if damage is None:
+        journal.write_text("".join(each for each in journal.read_text().splitlines(True) if "shard" in each))
+        baseline.write_bytes(b"")
+    else:
+        baseline.write_bytes(damage(baseline.read_bytes()))
+    assert shards(measure(tmp_path).folder) == shards(run.folder)
+
+
+@pytest.mark.parametrize("line", ['{"shard": 0}', "[1]", "3", '{"shard": [], "sha256": ""}'])
+def test_a_journal_of_something_else_is_one_sentence(tmp_path, line):
+    with pytest.raises(Stop):
+        measure(tmp_path, progress=stop_after(0))
+    (partial,) = tmp_path.glob(".*.partial")
+    (partial / "journal.jsonl").write_text(line + "\n")
+    with pytest.raises(CorruptFile, match="is no journal of a run; delete"):
+        measure(tmp_path)
 
 
 def _run_and_wait(root: str) -> None:
@@ -159,7 +185,22 @@ def test_after_kill_9_nothing_is_lost_and_nothing_twice_and_two_at_once_are_refu
     process.join()
     found = measure(tmp_path / "runs")
     assert shards(found.folder) == shards(run.folder)
-    assert [each["shard"] for each in Journal(found.folder / "journal.jsonl")] == [0, 1, 2]
+    assert [each.get("shard") for each in Journal(found.folder / "journal.jsonl")] == [None, 0, 1, 2]
+
+
+@pytest.mark.parametrize("name", ["index.json", "lines.parquet"])
+def test_lines_and_index_that_were_changed_are_refused(run, tmp_path, name):
+    """A changed hookpoint, fingerprint or outcome would be believed."""
+    folder = tmp_path / run.folder.name
+    shutil.copytree(run.folder, folder)
+    data = bytearray((folder / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (folder / name).write_bytes(bytes(data))
+    with pytest.raises(CorruptFile, match=f"{name} was changed since it was written"):
+        EffectsRun.open(folder)
+    (folder / name).unlink()
+    with pytest.raises(CorruptFile, match=f"{name} is missing"):
+        EffectsRun.open(folder)
 
 
 def test_a_shard_that_was_changed_is_refused_on_reading(tmp_path):

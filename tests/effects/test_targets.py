@@ -155,7 +155,7 @@ def test_targets_that_are_none(form, target, message):
 def test_a_latent_that_nothing_moved():
     M = KNOWN.M.clone()
     M[:, 3] = 0
-    for form in (targeted_vector, penalised_vector):
+    for form in (targeted_vector, penalised_vector, pseudo_inverse_vector):
         with pytest.raises(InputError, match="latent 3 was moved by no vector"):
             form(Approximator(M, KNOWN.b), [(3, 1.0)])
 

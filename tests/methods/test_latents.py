@@ -89,6 +89,9 @@ def test_the_chooser_is_taken_by_name(lm, sae):
         ({"latent": [(3, 0.0)]}, "one weight that is not 0"),
         ({"latent": [(3, 1.0), (3, 2.0)]}, "several different ones"),
         ({"latent": {24: 1.0}}, "latents are 0 to 23, got 24"),
+        ({"latent": [(3, float("nan"))]}, "one weight that is not 0, a finite number"),
+        ({"latent": [(3, float("inf"))]}, "one weight that is not 0, a finite number"),
+        ({"latent": [(3, "x")]}, "one weight that is not 0, a finite number"),
     ],
 )
 def test_what_makes_no_spec(lm, sae, given, message):
@@ -113,6 +116,14 @@ def test_the_conditioned_latent_is_scaled_where_it_is_active(lm, alpha):
     assert bool((z == 0).any()) and spec.provenance["latents"] == [[1, 1.0]]
     if alpha:
         assert spec.interventions[0].strength.value == alpha
+
+
+def test_one_latent_is_scaled_and_no_weight_goes_unheard(lm, sae):
+    """The others, and the weight, were left out without a word."""
+    for given in ([3, 5], [(3, 2.0)]):
+        with pytest.raises(InputError, match="scar_latent scales one latent, by alpha"):
+            scar_latent(lm, SEA, sae, latent=given)
+    assert scar_latent(lm, SEA, sae, latent=[(3, 1.0)]).provenance["latents"] == [[3, 1.0]]
 
 
 def test_spliced_it_is_the_reconstruction_with_the_latent_scaled(lm):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from saesteer.cli import options
+from saesteer.cli.set_values import checked
 from saesteer.errors import InputError, UnknownName
 from saesteer.methods import TABLE
 from saesteer.parsing import parse_yaml
@@ -65,8 +66,8 @@ READ: Final[dict[str, Callable[[Any], Any]]] = {
 """Options whose text is made into something else for the method; the others are handed over as they are."""
 
 
-def chosen(name: str, given: Mapping[str, Any], settings: Mapping[str, Any]) -> Method:
-    """The method; refused where an option was given that it does not take, before anything is loaded."""
+def chosen(name: str, given: Mapping[str, Any], settings: Mapping[str, Any]) -> tuple[Method, dict[str, Any]]:
+    """The method and its settings; what it does not take is refused before anything is loaded."""
     from saesteer.methods import METHODS, TUNERS
 
     if name in TUNERS:
@@ -92,7 +93,7 @@ def chosen(name: str, given: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     ]
     if missing:
         raise InputError(f"the method {name!r} needs --{missing[0]}; see saesteer steer --help")
-    return method
+    return method, checked(method, settings)
 
 
 def build(
@@ -101,15 +102,19 @@ def build(
     lm: LanguageModel,
     concept: Concept,
     given: Mapping[str, Any],
+    settings: Mapping[str, Any],
     sae: SAE | None,
 ) -> SteeringSpec:
-    """Call the method with those of the options, and of what every method may ask for, that it takes."""
+    """Call the method with those of the options, and of what every method may ask for, that it takes.
+
+    `settings`: of --set, as `chosen` returned them; null among them is a value.
+    """
     from saesteer.cli.inputs import absolute
     from saesteer.steering import SteeringSpec
 
     takes = inspect.signature(method).parameters
     offered = {key: READ.get(key, _same)(value) for key, value in given.items() if value is not None}
-    offered |= {"concept": concept}
+    offered |= {**settings, "concept": concept}
     if sae is not None:
         offered |= {"sae": sae, "source": absolute(str(given.get("sae") or options.SAE))}
     elif "at" in takes and takes["at"].default is inspect.Parameter.empty:

@@ -118,13 +118,13 @@ def steer(
     given |= {"layers": layers or None}
     with progress(3) as bar:
         bar.step("loading the methods")
-        made = chosen(method, given, settings)
+        made, settings = chosen(method, given, settings)
         _check_unit(unit)
         bar.step(f"loading {model}")
         lm = open_model(model, device, dtype)
         found = open_sae(sae or options.SAE, device) if "sae" in signature(made).parameters else None
         bar.step(f"{method}: {meant.name}")
-        spec = build(method, made, lm, meant, {"positions": place} | given | settings, found)
+        spec = build(method, made, lm, meant, {"positions": place} | given, settings, found)
         spec = spec.placed(place, left_out)
         if strength is not None:
             spec = strengthened(lm, spec, meant, found, strength, unit)

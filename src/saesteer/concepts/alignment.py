@@ -76,6 +76,8 @@ def contrast_scores(
     """
     here, there = _mean(target), _mean(general)
     supported = here + there > 0
+    if not supported.any():
+        raise InputError("no latent is active on any of the texts; check the SAE and the hookpoint")
     return np.divide(here, here + there, out=np.zeros_like(here), where=supported), supported
 
 
@@ -112,9 +114,9 @@ def _rescaled(
 
 
 def _of_each_draw(means: Float[np.ndarray, "draws latents"]) -> Float[np.ndarray, "draws latents"]:
-    """Each draw rescaled by its own ends; NaN stays."""
-    least = np.nanmin(means, axis=1, keepdims=True)
-    span = np.nanmax(means, axis=1, keepdims=True) - least
+    """Each draw rescaled by its own ends; NaN stays, which may be all of a draw."""
+    least = np.fmin.reduce(means, axis=1, keepdims=True)
+    span = np.fmax.reduce(means, axis=1, keepdims=True) - least
     return 1 - (means - least) / np.where(span > 0, span, 1.0)
 
 

@@ -170,7 +170,7 @@ class AlignmentScores:
                 rest["summary"],
                 rest["provenance"],
             )
-        except (KeyError, TypeError, InputError) as error:
+        except (AttributeError, KeyError, TypeError, InputError) as error:
             raise CorruptFile(f"{folder} holds no whole scores ({error!r:.80}); score again") from error
 
     def write_csv(self, path: str | Path) -> None:

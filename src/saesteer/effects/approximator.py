@@ -100,6 +100,10 @@ class Approximator:
         record = read_json(folder / RECORD)
         if not isinstance(record, dict) or set(record) != set(_FIELDS) or record["version"] != VERSION:
             raise CorruptFile(f"{folder / RECORD} is no approximator of this version; fit it anew")
+        kinds = {"ridge": int | float | None, "meta": dict, "provenance": dict}
+        for name, kind in kinds.items():
+            if not isinstance(record[name], kind):
+                raise CorruptFile(f"{folder / RECORD}: {name} is {record[name]!r:.40}; fit it anew")
         tensors = read_safetensors(folder / TENSORS, ("M", "b", "r2"))
         if not {"M", "b"} <= set(tensors):
             raise CorruptFile(f"{folder / TENSORS} lacks M or b; fit it anew")
@@ -108,8 +112,8 @@ class Approximator:
             tensors["b"],
             record["ridge"],
             tensors.get("r2"),
-            record["meta"] or {},
-            record["provenance"] or {},
+            record["meta"],
+            record["provenance"],
         )
         if found.fingerprint() != record["sha256"]:
             raise CorruptFile(f"{folder / TENSORS} is not the one of its record; fit it anew")

@@ -20,7 +20,7 @@ from saesteer.effects.scales import goal_of
 from saesteer.effects.settings import Settings
 from saesteer.effects.shards import Shard, Task, measure_baseline
 from saesteer.effects.workers import Workers, one_process
-from saesteer.errors import InputError, ShapeMismatch
+from saesteer.errors import CorruptFile, InputError, ShapeMismatch
 from saesteer.model import LanguageModel
 from saesteer.runs import (
     Journal,
@@ -177,10 +177,13 @@ class _Work:
         self._close(folder, len(parts))
 
     def _baseline(self, path: Path) -> Float[Tensor, " d_sae"]:
-        if path.is_file():
+        """Of an earlier attempt, where it is whole: every effect is what is more than it."""
+        if path.is_file() and sha256_file(path) == _noted(path.parent, "baseline").get(True):
             return safetensors.torch.load(path.read_bytes())["baseline"]
         found = measure_baseline(self.lm, self.sae, self.task)
-        write_bytes(path, safetensors.torch.save({"baseline": found}))
+        data = safetensors.torch.save({"baseline": found})
+        write_bytes(path, data)
+        Journal(path.parent / JOURNAL).append({"baseline": True, "sha256": sha256_bytes(data)})
         return found
 
     def _write(self, folder: Path, number: int, shard: Shard) -> None:
@@ -213,9 +216,19 @@ class _Work:
 
 def _finished(folder: Path) -> set[int]:
     """The shards of earlier attempts that are whole."""
-    said = {each["shard"]: each["sha256"] for each in Journal(folder / JOURNAL)}
+    said = _noted(folder, "shard")
     paths = {number: folder / _name(number) for number in said}
     return {n for n, path in paths.items() if path.is_file() and sha256_file(path) == said[n]}
+
+
+def _noted(folder: Path, what: str) -> dict[Any, str]:
+    """The checksum of what the journal says is whole, by shard."""
+    lines = list(Journal(folder / JOURNAL))
+    for each in lines:
+        told = isinstance(each, dict) and isinstance(each.get("sha256"), str)
+        if not told or not isinstance(each.get("shard", 0), int):
+            raise CorruptFile(f"{folder / JOURNAL} is no journal of a run; delete {folder} to measure anew")
+    return {each[what]: each["sha256"] for each in lines if what in each}
 
 
 def _name(number: int) -> str:

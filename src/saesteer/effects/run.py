@@ -65,6 +65,8 @@ class EffectsRun:
         manifest = Manifest.load(folder)
         if manifest.stage != STAGE:
             raise InputError(f"{folder} holds {manifest.stage}, not effects; check the path")
+        for name in (INDEX, LINES):  # small; shards are checked when they are read
+            _read(folder, name, manifest.outputs)
         index, rows = read_json(folder / INDEX), read_parquet(contained(folder, LINES))
         try:
             baseline = safetensors.torch.load(_read(folder, BASELINE, manifest.outputs))["baseline"]

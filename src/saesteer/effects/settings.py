@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
@@ -37,6 +38,11 @@ OPENERS: Final = (
 """What rollouts begin with, after the BOS."""
 
 _BEFORE: Final = 0.7  # of the pilot's strength: a third of the vectors of the world cross there already
+
+_KINDS: Final[Mapping[str, tuple[str, Any]]] = {
+    "int": ("a whole number", int),
+    "float": ("a number", int | float),
+}
 
 Counted = Literal["generated", "text", "all"]
 Reading = Literal["auto", "pass", "text"]
@@ -69,6 +75,7 @@ class Scaling:
     """Tokens of clean text in a row, BOS included."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         given = [each for each in (self.strength, self.loss) if each is not None]
         if len(given) == 2 or (not given and self.delta is None):
             raise InputError("scales come from one of strength, loss and delta; give one")
@@ -130,8 +137,10 @@ class Settings:
     """Vectors that are measured together and kept in one file."""
 
     def __post_init__(self) -> None:
+        _check_kinds(self)
         openers: Any = self.openers
-        if isinstance(openers, str) or not openers:
+        listed = isinstance(openers, list | tuple) and all(isinstance(each, str) for each in openers)
+        if not openers or not listed:
             raise InputError(f"openers are a list of texts, got {openers!r}; the empty text is one")
         object.__setattr__(self, "openers", tuple(openers))
         object.__setattr__(self, "skip", self.where.skip)
@@ -139,6 +148,8 @@ class Settings:
         for name in ("n", "baseline", "shard"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is at least 1, got {getattr(self, name)}")
+        if self.length < 2:
+            raise InputError(f"length is 2 tokens or more, got {self.length}")
         for name, kind in (("counted", Counted), ("reading", Reading)):
             if getattr(self, name) not in get_args(kind):
                 raise InputError(f"{name} is one of {', '.join(get_args(kind))}, got {getattr(self, name)!r}")
@@ -180,6 +191,18 @@ def settings_of(named: Mapping[str, Any], reference: bool = False) -> Settings:
         ) from error
 
 
+def _check_kinds(settings: Scaling | Settings) -> None:
+    """InputError for a field that is annotated as a number and is none."""
+    for each in fields(settings):
+        kind, _, null = str(each.type).partition(" | ")
+        value = getattr(settings, each.name)
+        if kind not in _KINDS or (null and value is None):
+            continue
+        words, types = _KINDS[kind]
+        if isinstance(value, bool) or not isinstance(value, types):
+            raise InputError(f"{each.name} is {words}{' or null' if null else ''}, got {value!r}; mend it")
+
+
 def _value(name: str, value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -188,6 +211,10 @@ def _value(name: str, value: Any) -> Any:
     if name in ("counted", "reading"):
         return value
     try:
-        return parse_yaml(value)
+        found = parse_yaml(value)
     except ValueError as error:
         raise InputError(f"{name} is a number, got {value!r}") from error
+    if isinstance(found, str):
+        with suppress(ValueError):  # YAML 1.1 reads 1e-3, which has no point, as text
+            return float(found)
+    return found

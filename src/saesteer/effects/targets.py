@@ -47,6 +47,7 @@ def pseudo_inverse_vector(effects: Approximator, target: Iterable[tuple[int, flo
     """
     y = -effects.b.double()
     weights = check_target(target, effects.d_sae)
+    _check_moved(effects, weights)
     length = sum(weight**2 for _, weight in weights) ** 0.5
     for latent, weight in weights:
         y[latent] += weight / length

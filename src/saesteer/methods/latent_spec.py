@@ -5,6 +5,7 @@ Knows SAEs and specs; not how latents are chosen.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal, get_args
 
@@ -102,9 +103,13 @@ def checked_latents(sae: SAE, latents: Any) -> list[tuple[int, float]]:
         latent = each[0] if each else None
         if isinstance(latent, bool) or not isinstance(latent, int) or not 0 <= latent < sae.cfg.d_sae:
             raise InputError(f"latents are 0 to {sae.cfg.d_sae - 1}, got {latent!r}; check the number")
-        if len(each) != 2 or not each[1]:
-            raise InputError(f"a latent has one weight that is not 0, got {each!r}; mend it")
+        if len(each) != 2 or not _is_weight(each[1]):
+            raise InputError(f"a latent has one weight that is not 0, a finite number, got {each!r}; mend it")
     if not found or len({each[0] for each in found}) < len(found):
         shown = [each[0] if each[1] == 1 else each for each in found]
         raise InputError(f"latent is one number or several different ones, got {shown}")
     return [(latent, float(weight)) for latent, weight in found]
+
+
+def _is_weight(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value) and value != 0

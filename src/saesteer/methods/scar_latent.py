@@ -6,7 +6,7 @@ ranking.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from saesteer.concepts.choosing import conditioned_concepts, conditioned_latent
 from saesteer.errors import InputError
@@ -44,7 +44,7 @@ def scar_latent(
     """
     check_one_space(sae)
     concept, at = load_concept(concept), hookpoint_of(lm, sae, at)
-    found = _conditioned(sae, concept) if latent is None else checked_latents(sae, latent)[0][0]
+    found = _conditioned(sae, concept) if latent is None else _named(sae, latent)
     about = {"latents": [[found, 1.0]], "alpha": alpha, "sae_sha256": sae.fingerprint()}
     return latents_spec(
         lm,
@@ -57,6 +57,15 @@ def scar_latent(
         strength=alpha or 1.0,
         source=source,
     )
+
+
+def _named(sae: SAE, latent: Any) -> int:
+    found = checked_latents(sae, latent)
+    if len(found) > 1 or found[0][1] != 1:
+        raise InputError(
+            f"scar_latent scales one latent, by alpha, got {latent!r}; give one number, and alpha its factor"
+        )
+    return found[0][0]
 
 
 def _conditioned(sae: SAE, concept: Concept) -> int:

@@ -8,7 +8,10 @@ import pytest
 import torch
 
 from saesteer.errors import InputError, SaesteerError
+from saesteer.methods import finetune, lora, trained
 from saesteer.methods.descent import Descent, best_of, descend, noted
+from tests.methods.concepts import SEA
+from tests.steering import tiny
 
 HOW = Descent(steps=25, lr=0.1, batch=2, every=5)
 GOALS = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
@@ -80,3 +83,14 @@ def test_a_loss_that_is_no_number_stops_it():
 def test_settings_that_mean_nothing(field, value):
     with pytest.raises(InputError, match=field):
         replace(HOW, **{field: value})
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_a_caller_without_gradients_gets_the_same(off):
+    lm = tiny.llama()
+    plain = trained(lm, SEA, "layers.1", steps=3)
+    with off():
+        assert trained(lm, SEA, "layers.1", steps=3) == plain
+        assert finetune(lm, SEA, steps=2).curve[-1].step == 2
+        assert lora(lm, SEA, steps=2).curve[-1].step == 2
+        assert not torch.is_grad_enabled()

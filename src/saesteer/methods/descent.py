@@ -9,13 +9,15 @@ import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 import torch
 from torch import Tensor
 
 from saesteer.errors import InputError, SaesteerError
 
+P, T = ParamSpec("P"), TypeVar("T")
 CLIP: Final = 1.0
 """The longest gradient."""
 
@@ -53,6 +55,17 @@ class Point:
     loss: float | None
     """Mean over the batches since the last look; None before the first."""
     held_out: float
+
+
+def with_gradients(method: Callable[P, T]) -> Callable[P, T]:
+    """The method with gradients on, also for a caller who has switched them off."""
+
+    @wraps(method)
+    def work(*args: P.args, **given: P.kwargs) -> T:
+        with torch.inference_mode(False), torch.enable_grad():
+            return method(*args, **given)
+
+    return work
 
 
 def descend(

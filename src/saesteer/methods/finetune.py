@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from saesteer.methods.descent import Descent
+from saesteer.methods.descent import Descent, with_gradients
 from saesteer.methods.pairs import Pairs
 from saesteer.methods.tuned import Tuned, copied
 from saesteer.methods.tuning import EVERY, finished, learn
@@ -11,6 +11,7 @@ from saesteer.text import load_concept
 from saesteer.text.concept import Concept
 
 
+@with_gradients
 def finetune(
     lm: LanguageModel,
     concept: Concept | str,

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from saesteer.errors import InputError, MissingExtra
-from saesteer.methods.descent import Descent
+from saesteer.methods.descent import Descent, with_gradients
 from saesteer.methods.pairs import Pairs
 from saesteer.methods.tuned import Tuned, copied
 from saesteer.methods.tuning import EVERY, finished, learn
@@ -17,6 +17,7 @@ from saesteer.text import load_concept
 from saesteer.text.concept import Concept
 
 
+@with_gradients
 def lora(
     lm: LanguageModel,
     concept: Concept | str,

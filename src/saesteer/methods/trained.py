@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saesteer.errors import InputError
-from saesteer.methods.descent import Descent, Point, best_of, descend, noted
+from saesteer.methods.descent import Descent, Point, best_of, descend, noted, with_gradients
 from saesteer.methods.direction import direction_spec, provenance_of, texts_of
 from saesteer.methods.objectives import OBJECTIVES, Bench, Objective
 from saesteer.methods.pairs import Pair, Pairs
@@ -33,6 +33,7 @@ FEW_PLACES: Final = (1.0, 2.0, 3.0)
 """The same in a window: what is written after it is not edited."""
 
 
+@with_gradients
 def trained(
     lm: LanguageModel,
     concept: Concept | str,

@@ -65,6 +65,7 @@ def test_the_same_seed_is_the_same_control(run, place, tmp_path):
         (["--method", "diffmean", "--sae", "x"], "--sae is not for the method 'diffmean'"),
         (["--strength", "1", "--unit", "residual"], "did you mean 'residual_norm'?"),
         (["--unit", "raw"], "--unit is the unit of --strength"),
+        (["--method", "sae_decoder", "--latent", "3", "--choose", "lif"], "--latent names the latents that"),
         (["--method", "prompting"], "prompting makes no spec but"),
         (["--method", "pca", "--set", "readin=last"], "did you mean 'reading'?"),
         (["--method", "pca", "--set", "strength=2"], "unknown option of the method 'pca' 'strength'"),
@@ -148,6 +149,30 @@ def test_options_of_a_method_by_name(run, place, tmp_path):
     assert run(*line, "--set", "reading=last", "--set", "paired=false").code == 0
     about = load_spec(out).provenance
     assert (about["reading"], about["paired"]) == ("last", False)
+
+
+def test_a_direction_is_trained_where_it_is_placed(run, place, tmp_path):
+    line = (
+        "steer",
+        "world/sea",
+        "-m",
+        place.model,
+        "--method",
+        "trained",
+        "--at",
+        "layers.1",
+        "--set",
+        "steps=2",
+    )
+    found = []
+    for number, words in enumerate(([], ["--positions", "0:4"])):
+        out = tmp_path / f"{number}.yaml"
+        assert run(*line, *words, "--out", out).code == 0
+        found.append(load_spec(out))
+    plain, placed = found
+    assert placed.interventions[0].where.positions == (0, 4)
+    assert placed.provenance["settings"]["positions"] == [0, 4]
+    assert placed.provenance["settings"]["factors"] != plain.provenance["settings"]["factors"]
 
 
 def test_latents_with_weights(run, place, tmp_path):

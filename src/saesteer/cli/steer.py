@@ -111,6 +111,9 @@ def steer(
     _check_file(out)
     if unit is not None and strength is None:
         raise InputError("--unit is the unit of --strength; give both")
+    if latent and (choose is not None or top is not None):
+        other = "--choose" if choose is not None else "--top"
+        raise InputError(f"--latent names the latents that {other} would choose; give one of them")
     place, left_out = _place(positions, skip)
     meant, settings = load_concept(concept), settings_of(setting or ())
     given: dict[str, Any] = {"at": at, "sae": sae, "latent": latent or None, "choose": choose, "top": top}

@@ -81,7 +81,7 @@ def _list(origin: Any, inner: Sequence[Any], value: Any) -> Any:
     if not isinstance(value, list):
         return _REFUSED
     fixed = origin is tuple and ... not in inner
-    hints = inner if fixed else inner[:1] * len(value)
+    hints: list[Any] = list(inner) if fixed else [inner[0]] * len(value)
     if len(hints) != len(value):
         return _REFUSED
     found = [_as(hint, each) for hint, each in zip(hints, value, strict=True)]

@@ -17,7 +17,8 @@ from torch import Tensor
 
 from saesteer.errors import InputError, SaesteerError
 
-P, T = ParamSpec("P"), TypeVar("T")
+P = ParamSpec("P")
+T = TypeVar("T")
 CLIP: Final = 1.0
 """The longest gradient."""
 

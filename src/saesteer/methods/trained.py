@@ -145,7 +145,7 @@ class _Training:
 
 def _where(positions: str | Sequence[int]) -> Where:
     """Texts are read whole in training, so prompt, generated and last would mean something else there."""
-    where = Where(positions if isinstance(positions, str) else tuple(positions))
+    where = Where.from_dict({"positions": positions})
     if where.positions != "all" and isinstance(where.positions, str):
         raise InputError(
             f"positions of a training are 'all' or a window [a, b], got {positions!r}; "

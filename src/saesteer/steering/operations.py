@@ -173,8 +173,9 @@ def reweight_latents(
 
 
 def unit(v: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    """v at length 1, in at least float32."""
+    """v at length 1, in at least float32, also where its square is 0 or infinite there."""
     v = _wide(v)
+    v = v / v.abs().max()
     return v / v.norm()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from saesteer.calibration import Found, search
-from saesteer.errors import CorruptFile, InputError, UnknownName
+from saesteer.errors import CorruptFile, InputError, SaesteerError, UnknownName
 from saesteer.saes import SAEConfig, TopKSAE
 from saesteer.steering import TensorRef, steer
 
@@ -188,3 +188,21 @@ def test_what_cannot_be_searched(lm, sae):
         search(lm, CONCEPT, sae, ToyJudge(), ops=("ad",), **OPTIONS)
     with pytest.raises(InputError, match="keep=2"):
         search(lm, CONCEPT, sae, ToyJudge(), **(OPTIONS | {"keep": 2}))
+
+
+def test_a_save_that_fails_leaves_the_older_one_whole(found, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise SaesteerError("the disk is full")
+
+    found.save(tmp_path)
+    monkeypatch.setattr("saesteer.calibration.found.write_json", full)
+    with pytest.raises(SaesteerError, match="full"):
+        replace(found, rows=found.rows[:-1]).save(tmp_path)
+    assert Found.load(tmp_path) == found
+
+
+def test_a_folder_without_one_of_its_files_is_no_search(found, tmp_path):
+    found.save(tmp_path)
+    (tmp_path / "rows.parquet").unlink()
+    with pytest.raises(CorruptFile, match=r"rows\.parquet is not there; search again"):
+        Found.load(tmp_path)

@@ -49,3 +49,17 @@ def test_a_reason_is_one_line(parse, text):
     with pytest.raises(ValueError) as caught:
         parse(text)
     assert str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_json, '{"a": 1, "b": {"op": 1, "op": 2}}'),
+        (parse_yaml, "a: 1\nb: {op: 1, op: 2}"),
+        (parse_yaml, "op: 1\na: 2\nop: 1"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(parse, text):
+    """The plain readers keep the last one and say nothing."""
+    with pytest.raises(ValueError, match=r"^the key 'op' stands twice"):
+        parse(text)

@@ -1,7 +1,8 @@
 """JSON and YAML from strangers to plain values. Knows text only: who reads a file says which one it was.
 
 A YAML file may name a value once and repeat it by alias: nine lines then stand for a billion values, so
-aliases are refused. So is nesting that no file of ours has.
+aliases are refused. So is nesting that no file of ours has, and a key that stands twice, of which the plain
+readers keep the last without a word.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ DEPTH: Final = 64
 def parse_json(text: str) -> Any:
     """The value that `text` spells; ValueError with a reason of one line."""
     try:
-        return _shallow(json.loads(text))
+        return _shallow(json.loads(text, object_pairs_hook=_distinct))
     except RecursionError as error:
         raise ValueError(f"nested more than {DEPTH} deep") from error
 
@@ -31,12 +32,25 @@ def parse_yaml(text: str) -> Any:
                 raise ValueError("aliases (*name) are not taken; write the value out")
             return super().compose_node(parent, index)
 
+        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+            _distinct([(each.value, None) for each, _ in node.value if isinstance(each.value, str)])
+            return super().construct_mapping(node, deep)
+
     try:
         return _shallow(yaml.load(text, Loader))
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
     except RecursionError as error:
         raise ValueError(f"nested more than {DEPTH} deep") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} stands twice; keep one")
+        found[key] = value
+    return found
 
 
 def _shallow(value: Any) -> Any:

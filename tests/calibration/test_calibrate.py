@@ -10,7 +10,7 @@ import torch
 
 from saesteer.calibration import Calibration, NoStrengthWorks, calibrate
 from saesteer.calibration.calibrate import TEXTS
-from saesteer.errors import CorruptFile, InputError, UnknownName
+from saesteer.errors import CorruptFile, InputError, SaesteerError, UnknownName
 from saesteer.evaluation import divergences, split
 from saesteer.saes import SAEConfig, TopKSAE
 from saesteer.steering import SAERef, Strength, TensorRef, Where, steer
@@ -375,3 +375,23 @@ def test_where_it_acts_is_kept(lm):
     late = replace(spec, interventions=(replace(spec.interventions[0], where=Where("generated")),))
     found = calibrate(lm, late, CONCEPT, None, {"kl": 0.2})
     assert found.spec.interventions[0].where == Where("generated") and found.verdict.works
+
+
+def test_a_save_that_fails_leaves_the_older_one_whole(found, tmp_path, monkeypatch):
+    found.save(tmp_path)
+    monkeypatch.setattr("saesteer.calibration.result.write_json", _full)
+    with pytest.raises(SaesteerError, match="full"):
+        replace(found, rows=found.rows[:-1]).save(tmp_path)
+    assert Calibration.load(tmp_path) == found
+
+
+def _full(*_: object) -> None:
+    raise SaesteerError("the disk is full")
+
+
+@pytest.mark.parametrize("name", ["rows.parquet", "spec.yaml"])
+def test_a_folder_without_one_of_its_files_is_no_calibration(found, tmp_path, name):
+    found.save(tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(CorruptFile, match=f"{name} is not there; calibrate again"):
+        Calibration.load(tmp_path)

@@ -8,7 +8,7 @@ import torch
 
 from saesteer.calibration import Found, search
 from saesteer.calibration.candidates import candidates
-from saesteer.errors import CorruptFile, InputError, UnknownName
+from saesteer.errors import CorruptFile, InputError, SaesteerError, UnknownName
 from saesteer.saes import SAEConfig, TopKSAE
 from saesteer.steering import TensorRef, steer
 from tests.methods.concepts import SEA as OTHER
@@ -224,3 +224,21 @@ def test_openings_stand_beside_latents_within_the_count(lm, sae):
     assert any(each.name.startswith("add") for each in tried) and len(tried) <= 40
     only = candidates(tiny.llama(), OTHER, None, 5, openings=True, at="layers.1")
     assert len(only) == 5 and all(each.spec.interventions[0].hookpoint == "layers.1" for each in only)
+
+
+def test_a_save_that_fails_leaves_the_older_one_whole(found, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise SaesteerError("the disk is full")
+
+    found.save(tmp_path)
+    monkeypatch.setattr("saesteer.calibration.found.write_json", full)
+    with pytest.raises(SaesteerError, match="full"):
+        replace(found, rows=found.rows[:-1]).save(tmp_path)
+    assert Found.load(tmp_path) == found
+
+
+def test_a_folder_without_one_of_its_files_is_no_search(found, tmp_path):
+    found.save(tmp_path)
+    (tmp_path / "rows.parquet").unlink()
+    with pytest.raises(CorruptFile, match=r"rows\.parquet is not there; search again"):
+        Found.load(tmp_path)

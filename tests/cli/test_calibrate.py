@@ -151,3 +151,24 @@ def test_the_rounds_of_a_search_fit_eighty_columns(capsys, monkeypatch):
     assert max(map(len, lines)) <= 80 and lines[0].startswith("most behaviour of 3 candidates")
     assert sum(" up " in line for line in lines) == len(found.trials)
     assert "other half of the prompts: behaviour" in " ".join(lines)
+
+
+@pytest.mark.parametrize("option", ["--save", "--folder"])
+@pytest.mark.parametrize("verb", ["calibrate", "search"])
+def test_a_file_in_place_of_a_folder_is_refused_before_any_work(run, place, tmp_path, verb, option):
+    taken = tmp_path / "taken"
+    taken.write_text("older")
+    given = (tmp_path / "no.yaml", "--concept", "world/sea") if verb == "calibrate" else ("world/sea",)
+    said = run(verb, *given, "-m", "no-such-model", option, taken)
+    assert said.code == 2 and said.err == f"saesteer: {taken} is a file; give the name of a folder\n"
+    said = run(verb, *given, "-m", "no-such-model", option, taken / "below")
+    assert said.code == 2 and "is a file, so" in said.err
+    assert taken.read_text() == "older"
+
+
+def test_two_specs_of_one_name_do_not_hide_each_other(run, place, spec, tmp_path):
+    other = tmp_path / "other" / "sea.yaml"
+    load_spec(spec).save(other)
+    said = run("search", "world/sea", "-m", place.model, "--spec", spec, "--spec", other)
+    assert said.code == 2
+    assert said.err == f"saesteer: two specs are called 'sea', {spec} and {other}; rename one\n"

@@ -116,3 +116,12 @@ def test_what_combine_refuses(run, tmp_path):
         assert (said.code, said.out) == (2, "") and expected in said.err and said.err.count("\n") == 1
     assert not (tmp_path / "b.yaml").exists()
     assert run("combine", f"{tmp_path}/a.yaml", "-o", tmp_path / "b.txt").code == 2
+
+
+@pytest.mark.parametrize("out", ["file/lm", "x" * 300, "/proc/lm"])
+def test_a_plain_model_that_cannot_be_written(run, place, tmp_path, joy, out):
+    (tmp_path / "file").write_text("older")
+    said = run("export", joy, tmp_path / out, "--to", "hf", "-m", place.model, "--allow-bos")
+    assert said.code == 1 and said.err.count("\n") == 1
+    assert "unexpected" not in said.err and "check" in said.err
+    assert sorted(each.name for each in tmp_path.iterdir() if "joy" not in each.name) == ["file"]

@@ -22,6 +22,11 @@ from tests.cli.tiny import process
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device", "/x/y"), 1, "the disk is full, /x/y was not"),
         (OSError(errno.ENOSPC, "No space left on device"), 1, "the disk is full, got No space"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "/x/yy"),
+            1,
+            "/x/yy cannot be used, got File name too long; check the path",
+        ),
         (BrokenPipeError(errno.EPIPE, "Broken pipe"), 1, ""),
         (MemoryError(), 1, "out of memory"),
         (ValueError("odd"), 1, "unexpected error, got ValueError: odd; run with --debug"),

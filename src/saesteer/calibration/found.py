@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from saesteer.calibration.records import as_json, read_figures, read_outcome
+from saesteer.calibration.records import as_json, check_saved, read_figures, read_outcome
 from saesteer.errors import CorruptFile
 from saesteer.evaluation import Figures, Outcome, Row
 from saesteer.evaluation.rows import from_records, to_table
-from saesteer.runs import plain, read_json, read_parquet, sha256_file, write_json, write_parquet
+from saesteer.runs import atomic_files, plain, read_json, read_parquet, sha256_file, write_json, write_parquet
 from saesteer.runs.views import data_frame, html_table
 from saesteer.steering import SteeringSpec
 
@@ -84,14 +84,15 @@ class Found:
     def save(self, folder: str | Path) -> Path:
         """Write `rows.parquet`, `spec.yaml` with its tensors, and `search.json` with their checksums."""
         folder = Path(folder)
-        write_parquet(folder / ROWS, to_table(self.rows))
-        files = [ROWS]
-        if self.spec is not None:
-            self.spec.save(folder / SPEC)
-            files.append(SPEC)
         kept = {name: getattr(self, name) for name in ("reason", "trials", "outcome", "base", "provenance")}
-        kept |= {"version": _VERSION, "sha256": {name: sha256_file(folder / name) for name in files}}
-        write_json(folder / RECORD, as_json(kept))
+        files = [ROWS]
+        with atomic_files(folder) as place:
+            write_parquet(place / ROWS, to_table(self.rows))
+            if self.spec is not None:
+                self.spec.save(place / SPEC)
+                files.append(SPEC)
+            kept |= {"version": _VERSION, "sha256": {name: sha256_file(place / name) for name in files}}
+            write_json(place / RECORD, as_json(kept))
         return folder
 
     @classmethod
@@ -102,9 +103,8 @@ class Found:
         if not isinstance(record, dict) or record.get("version") != _VERSION:
             raise CorruptFile(f"{folder / RECORD} is no search of this version; search again")
         try:
-            for name, expected in record["sha256"].items():
-                if name not in (ROWS, SPEC) or sha256_file(folder / name) != expected:
-                    raise CorruptFile(f"{folder / name} was changed since it was saved; search again")
+            named = {name: record["sha256"][name] for name in (ROWS, SPEC) if name in record["sha256"]}
+            check_saved(folder, {ROWS: record["sha256"][ROWS]} | named, "search again")
             return cls(
                 SteeringSpec.load(folder / SPEC) if SPEC in record["sha256"] else None,
                 record["reason"],
@@ -114,7 +114,7 @@ class Found:
                 from_records(read_parquet(folder / ROWS), str(folder / ROWS)),
                 record["provenance"],
             )
-        except (AttributeError, KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"{folder} is no whole search ({error!r:.80}); make it anew") from error
 
     def _repr_html_(self) -> str:

@@ -1,13 +1,25 @@
-"""Figures, intervals and outcomes as JSON, infinite numbers included, and back. Knows records; no file."""
+"""Figures and outcomes as JSON, infinite numbers included, and back; whether saved files are whole."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
+from saesteer.errors import CorruptFile
 from saesteer.evaluation import Figures, Outcome, Setting
+from saesteer.runs import sha256_file
 from saesteer.statistics import Interval
+
+
+def check_saved(folder: Path, sha256: Mapping[str, str], again: str) -> None:
+    """CorruptFile unless the files of `sha256` are those that were saved; `again`: what to do then."""
+    for name, expected in sha256.items():
+        if not (folder / name).is_file():
+            raise CorruptFile(f"{folder / name} is not there; {again}")
+        if sha256_file(folder / name) != expected:
+            raise CorruptFile(f"{folder / name} was changed since it was saved; {again}")
 
 
 def as_json(value: Any) -> Any:

@@ -8,11 +8,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from saesteer.calibration.budget import shown
-from saesteer.calibration.records import as_json, read_figures, read_interval, read_number, read_outcome
+from saesteer.calibration.records import (
+    as_json,
+    check_saved,
+    read_figures,
+    read_interval,
+    read_number,
+    read_outcome,
+)
 from saesteer.errors import CorruptFile
 from saesteer.evaluation import Figures, Outcome, Row
 from saesteer.evaluation.rows import from_records, to_table
-from saesteer.runs import plain, read_json, read_parquet, sha256_file, write_json, write_parquet
+from saesteer.runs import atomic_files, plain, read_json, read_parquet, sha256_file, write_json, write_parquet
 from saesteer.runs.views import data_frame, html_table
 from saesteer.statistics import Interval
 from saesteer.steering import SteeringSpec
@@ -153,14 +160,17 @@ class Calibration:
     def save(self, folder: str | Path) -> Path:
         """Write `rows.parquet`, `spec.yaml` with its tensors, and `calibration.json` with their checksums."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_parquet(folder / ROWS, to_table(self.rows))
-        self.spec.save(folder / SPEC)
         kept = {
             each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("rows", "spec")
         }
-        kept |= {"version": _VERSION, "sha256": {name: sha256_file(folder / name) for name in (ROWS, SPEC)}}
-        write_json(folder / RECORD, {name: as_json(each) for name, each in kept.items()})
+        with atomic_files(folder) as place:
+            write_parquet(place / ROWS, to_table(self.rows))
+            self.spec.save(place / SPEC)
+            kept |= {
+                "version": _VERSION,
+                "sha256": {name: sha256_file(place / name) for name in (ROWS, SPEC)},
+            }
+            write_json(place / RECORD, {name: as_json(each) for name, each in kept.items()})
         return folder
 
     @classmethod
@@ -170,10 +180,8 @@ class Calibration:
         record = read_json(folder / RECORD)
         if not isinstance(record, dict) or record.get("version") != _VERSION:
             raise CorruptFile(f"{folder / RECORD} is no calibration of this version; calibrate again")
-        for name in (ROWS, SPEC):
-            if record["sha256"].get(name) != sha256_file(folder / name):
-                raise CorruptFile(f"{folder / name} was changed since it was saved; calibrate again")
         try:
+            check_saved(folder, {name: record["sha256"][name] for name in (ROWS, SPEC)}, "calibrate again")
             return cls(
                 spec=SteeringSpec.load(folder / SPEC),
                 strength=read_interval(record["strength"]),
@@ -187,7 +195,7 @@ class Calibration:
                 rows=from_records(read_parquet(folder / ROWS), str(folder / ROWS)),
                 provenance=record["provenance"],
             )
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise CorruptFile(f"{folder} is no whole calibration ({error!r:.80}); make it anew") from error
 
     def _repr_html_(self) -> str:

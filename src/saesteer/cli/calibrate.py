@@ -77,6 +77,8 @@ def calibrate(
 
     for path in (each for each in (out, plot) if each is not None):
         options.check_output(path)
+    for each in (place for place in (save, folder) if place is not None):
+        options.check_folder(each)
     if plot is not None and plot.suffix.lower() not in (".png", ".svg"):
         raise InputError(f"a plot is a .png or .svg file, got {plot.name!r}; name it so")
     limits = read_budget(budget or ())

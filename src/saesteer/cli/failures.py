@@ -56,6 +56,12 @@ def outcome(error: BaseException) -> tuple[int, str]:
         return FAILED, ""
     if isinstance(error, OSError) and error.errno in _FULL:
         return FAILED, f"the disk is full{_of_file(error)}, got {error.strerror}; free some space and rerun"
+    if isinstance(error, OSError) and error.filename:
+        reason = error.strerror or type(error).__name__
+        return (
+            FAILED,
+            f"{str(error.filename)[:200]} cannot be used, got {reason}; check the path and its rights",
+        )
     if isinstance(error, MemoryError):
         return FAILED, "out of memory; give fewer or shorter texts, or a smaller model"
     return _parsed(error) or (FAILED, _unexpected(error))

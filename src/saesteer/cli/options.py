@@ -58,6 +58,13 @@ def check_output(path: Path, ending: str | None = None) -> None:
         raise SaesteerError(f"{path} cannot be written: no right to write to {folder}; give another path")
 
 
+def check_folder(path: Path) -> None:
+    """The same for a folder, new or old."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file; give the name of a folder")
+    check_output(path / "a file")
+
+
 def check_unicode(text: str, noun: str) -> str:
     """The text, unless its bytes on the command line were no text."""
     if any("\ud800" <= letter <= "\udfff" for letter in text):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -72,10 +73,13 @@ def search(
         options.check_output(out)
         if out.suffix.lower() not in {".yaml", ".yml", ".json"}:
             raise InputError(f"a spec is a .yaml or .json file, got {out.name!r}; name it so")
+    for each in (place for place in (save, folder) if place is not None):
+        options.check_folder(each)
     asked = None if prompts is None else read_lines(prompts)
     from saesteer.steering import load_spec
 
-    given = {each.stem: load_spec(each) for each in spec or ()}
+    files = _named(spec or ())
+    given = {name: load_spec(file) for name, file in files.items()}
     with progress() as bar:
         bar.report(f"loading {model} and {sae}", 0, None)
         lm, read = open_model(model, device, dtype), open_sae(sae, device)
@@ -113,6 +117,16 @@ def search(
     print_table(*page(found))
     if wrote is not None:
         print_table(f"spec: {wrote}", f"Next: saesteer calibrate {wrote} --concept {concept} --judge {judge}")
+
+
+def _named(files: Sequence[Path]) -> dict[str, Path]:
+    """By their names, which tell the candidates apart."""
+    found: dict[str, Path] = {}
+    for each in files:
+        if each.stem in found:
+            raise InputError(f"two specs are called {each.stem!r}, {found[each.stem]} and {each}; rename one")
+        found[each.stem] = each
+    return found
 
 
 def page(found: Found) -> list[Any]:

@@ -55,6 +55,9 @@ class Vectors:
             return tensor.value.float()
         rows = self.sae(str(tensor.sae)).W_dec.detach().float().cpu()
         latents = tensor.latents or ()
+        most = max((latent for latent, _ in latents), default=0)
+        if most >= len(rows):
+            raise bad(f"tensors.{name}.latents", f"must be below {len(rows)}, the SAE's latents, got {most}")
         weights = torch.tensor([weight for _, weight in latents])
         return weights @ rows[[latent for latent, _ in latents]]
 

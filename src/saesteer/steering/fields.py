@@ -10,10 +10,13 @@ import math
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from saesteer.errors import BadSpec, UnknownName
 
+LARGEST: Final = 3.4028234663852886e38
+"""Of float32, in which steering computes."""
+_MOST: Final = 2**63 - 1  # that an integer of a tensor holds
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
@@ -98,6 +101,8 @@ def finite(field: str, value: object) -> float:
         raise bad(field, "must be finite, got a number beyond any float") from error
     if not math.isfinite(number):
         raise bad(field, f"must be finite, got {number}")
+    if abs(number) > LARGEST:
+        raise bad(field, f"must be finite in float32, got {number:g}")
     return number
 
 
@@ -105,6 +110,8 @@ def whole(field: str, value: object, least: int = 0) -> int:
     """A whole number of `least` or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
         raise bad(field, f"must be a whole number of {least} or more, got {shown(value)}")
+    if value > _MOST:
+        raise bad(field, f"must be a whole number below 2^63, got {shown(value)}")
     return value
 
 

@@ -29,6 +29,8 @@ from saesteer.runs import (
 
 KEY: Final = "tensor"  # the one tensor of a file
 LARGEST: Final = 2**30  # bytes of a tensor file: a direction has kilobytes
+LARGEST_RECORD: Final = {"yaml": 2**20, "json": 2**26}
+"""Bytes of a record, which are read within seconds to a minute; the reader of YAML is slow."""
 
 
 def tensor_bytes(value: Tensor) -> bytes:
@@ -48,6 +50,9 @@ def tensor_file(path: Path, name: str, sha256: str) -> str:
 
 def write_record(path: Path, record: dict[str, Any], tensors: Mapping[str, Tensor], as_json: bool) -> None:
     """Write the tensors (file name -> tensor), then the record that names them, as JSON or YAML."""
+    text = "" if as_json else yaml.safe_dump(plain(record), sort_keys=False, allow_unicode=True, width=110)
+    if len(text.encode()) > LARGEST_RECORD["yaml"]:
+        raise BadSpec(f"the spec is {len(text)} letters of YAML, too many to read again; save it as .json")
     new = [file for name in tensors if not (file := contained(path.parent, name)).exists()]
     try:
         for name, value in tensors.items():
@@ -55,7 +60,7 @@ def write_record(path: Path, record: dict[str, Any], tensors: Mapping[str, Tenso
         if as_json:
             write_json(path, record)
         else:
-            write_text(path, yaml.safe_dump(plain(record), sort_keys=False, allow_unicode=True, width=110))
+            write_text(path, text)
     except BaseException:  # a full disk or Ctrl-C: no tensors that no record names
         for file in new:
             file.unlink(missing_ok=True)
@@ -64,6 +69,8 @@ def write_record(path: Path, record: dict[str, Any], tensors: Mapping[str, Tenso
 
 def read_record(path: Path, as_json: bool) -> Any:
     """The record in a YAML or JSON file, by the safe loader."""
+    if path.is_file() and path.stat().st_size > LARGEST_RECORD["json" if as_json else "yaml"]:
+        raise InputError(f"{path} has {path.stat().st_size} bytes, too many for a spec; check it")
     try:
         return read_json(path) if as_json else read_yaml(path)
     except RecursionError as error:

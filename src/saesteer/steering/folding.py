@@ -21,6 +21,7 @@ from torch import Tensor
 
 from saesteer.errors import InputError, SaesteerError
 from saesteer.model import LanguageModel, Tokens
+from saesteer.runs.writing import clear_errors
 from saesteer.saes import SAE
 from saesteer.steering.apply import steer
 from saesteer.steering.biases import FoldedWeights
@@ -61,7 +62,9 @@ def export_model(
     names the intervention that no bias can stand for, and SaesteerError where the two models do not agree.
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    with clear_errors(folder):
+        taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+    if taken:
         raise InputError(f"{folder} exists already; give the name of a new folder")
     weights = FoldedWeights(lm)
     ready = prepare(lm, spec, saes, force)
@@ -126,13 +129,15 @@ def _loaded(lm: LanguageModel, folder: Path) -> LanguageModel:
 @contextmanager
 def _appearing(folder: Path) -> Iterator[Path]:
     """A folder beside it that becomes `folder` when the block ends well, and vanishes else."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    new = Path(mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    with clear_errors(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        new = Path(mkdtemp(prefix=f".{folder.name[:100]}.", dir=folder.parent))
     try:
         yield new
-        new.chmod(0o755)
-        if folder.exists():  # empty
-            folder.rmdir()
-        new.rename(folder)
+        with clear_errors(folder):
+            new.chmod(0o755)
+            if folder.exists():  # empty
+                folder.rmdir()
+            new.rename(folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)

@@ -188,8 +188,9 @@ def _by_scores(sae: SAE, z: SparseLatents, scores: Tensor, keep_error: bool) -> 
 
 
 def unit(v: Float[Tensor, " d"]) -> Float[Tensor, " d"]:
-    """v at length 1, in at least float32."""
+    """v at length 1, in at least float32, also where its square is 0 or infinite there."""
     v = _wide(v)
+    v = v / v.abs().max()
     return v / v.norm()
 
 

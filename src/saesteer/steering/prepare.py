@@ -15,7 +15,7 @@ from saesteer.errors import InputError
 from saesteer.model import LanguageModel
 from saesteer.saes import SAE
 from saesteer.steering.control import Control, Controller
-from saesteer.steering.fields import bad
+from saesteer.steering.fields import bad, finite
 from saesteer.steering.gates import Gate, Value, direction_value, latents_value
 from saesteer.steering.heads import check_head
 from saesteer.steering.held import at_field, load_saes
@@ -74,6 +74,7 @@ class Ready:
                 f"{self.path}.strength.unit",
                 f"{strength.unit!r} has no fixed factor, so other values must be calibrated first",
             )
+        finite(f"{self.path}.strength.value", plain)
         return plain
 
 

@@ -111,8 +111,12 @@ class TensorRef:
             raise BadSpec(
                 f"value: must hold 1 to {_LARGEST} numbers, got {list(value.shape)}; lower its rank"
             )
+        if value.dtype.itemsize == 1:
+            raise BadSpec(f"value: must be in float16 or wider, got {value.dtype}; save it so")
         if not bool(value.isfinite().all()):
             raise BadSpec("value: must be finite, got a tensor with NaN or infinity")
+        if not bool(value.float().isfinite().all()):
+            raise BadSpec(f"value: must be finite in float32, got up to {float(value.abs().max()):g}")
         value = value.detach().cpu().clone(memory_format=torch.contiguous_format)
         object.__setattr__(self, "value", value)
         found = files.tensor_sha256(value)

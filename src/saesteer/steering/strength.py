@@ -101,4 +101,4 @@ class Strength:
     def _noted_factor(self) -> float | None:
         if self.unit == "raw":
             return 1.0
-        return (self.measured_on or {}).get("unit_value")
+        return None if self.unit in CALIBRATED else (self.measured_on or {}).get("unit_value")

@@ -318,3 +318,13 @@ def test_a_description_is_no_formula(folder):
     spec = load_spec(table(folder, BETA, f"3,-2.5,{folder}/saes/layers.1,,=HYPERLINK(0),,,"))
     spec.save(folder / "b.csv")
     assert "'=HYPERLINK(0)" in (folder / "b.csv").read_text() and "-2.5" in (folder / "b.csv").read_text()
+
+
+@pytest.mark.parametrize("dialect", ["csv", "csv_beta"])
+def test_a_table_of_another_ending_is_refused_before_it_is_written(folder, dialect):
+    """It could not be read again."""
+    (folder / "a.csv").write_text(DOG)
+    path = folder / "a.txt"
+    with pytest.raises(InputError, match=r"a table of latents is a \.csv file, got 'a.txt'"):
+        load_spec(folder / "a.csv").save(path, dialect)
+    assert not path.exists()

@@ -50,7 +50,8 @@ def read_rows(path: Path) -> list[Row]:
     if path.is_file() and path.stat().st_size > _LARGEST:
         raise InputError(f"{path} has {path.stat().st_size} bytes, too many for a table of latents; check it")
     found = []
-    for record in read_records(path) if path.suffix.lower() == ".csv" else _csv_alone(path):
+    _check_ending(path)
+    for record in read_records(path):
         named = {str(key).strip(): str(value or "").strip() for key, value in record.values.items()}
         cells = {key: value for key, value in named.items() if key}
         if any(cells.values()):
@@ -62,6 +63,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def write_rows(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     """The rows under these columns, of which those that no row fills are left out."""
+    _check_ending(path)
     used = [column for column in columns if any(row.get(column) not in (None, "") for row in rows)]
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, used, extrasaction="ignore", lineterminator="\n")
@@ -85,5 +87,6 @@ def _number(column: str, text: str) -> float:
         raise bad(column, f"must be a number, got {shown(text)}") from error
 
 
-def _csv_alone(path: Path) -> Any:
-    raise InputError(f"a table of latents is a .csv file, got {path.name!r}; rename it")
+def _check_ending(path: Path) -> None:
+    if path.suffix.lower() != ".csv":
+        raise InputError(f"a table of latents is a .csv file, got {path.name!r}; rename it")

@@ -10,7 +10,7 @@ from saesteer.calibration import Found, search
 from saesteer.calibration.candidates import candidates
 from saesteer.errors import CorruptFile, InputError, SaesteerError, UnknownName
 from saesteer.saes import SAEConfig, TopKSAE
-from saesteer.steering import TensorRef, steer
+from saesteer.steering import Intervention, SAERef, SteeringSpec, TensorRef, steer
 from tests.methods.concepts import SEA as OTHER
 from tests.methods.concepts import WordJudge
 from tests.steering import tiny
@@ -242,3 +242,26 @@ def test_a_folder_without_one_of_its_files_is_no_search(found, tmp_path):
     (tmp_path / "rows.parquet").unlink()
     with pytest.raises(CorruptFile, match=r"rows\.parquet is not there; search again"):
         Found.load(tmp_path)
+
+
+def test_a_given_spec_keeps_its_own_sae_though_both_are_called_s(lm, sae, tmp_path):
+    """Its latent 1 writes the sea, and the search's writes nothing."""
+    other = TopKSAE(sae.cfg, {name: each.clone() for name, each in sae.named_parameters()})
+    with torch.no_grad():
+        other.W_dec[[0, 1]] = other.W_dec[[1, 0]]
+    other.save(tmp_path / "other")
+    each = Intervention("layers.0", "add_latents", sae="s", latents=((1, 1.0),))
+    given = SteeringSpec((each,), saes={"s": SAERef(str(tmp_path / "other"))})
+    found = search(
+        lm,
+        CONCEPT,
+        sae,
+        ToyJudge(),
+        specs={"given": given},
+        count=8,
+        levels=(0.2, 0.5),
+        finalists=2,
+        **OPTIONS,
+    )
+    tried = {trial.name for trial in found.trials if trial.behaviour > 0.2}
+    assert "given" in tried

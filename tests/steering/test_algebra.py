@@ -261,3 +261,28 @@ def test_a_sum_does_what_both_do_one_after_the_other(lm, sae, field, places):
         assert not torch.allclose(
             seen(*wrong), wanted, atol=1e-3
         )  # so that mistaking one for the other shows
+
+
+def test_apart_renames_another_sae_of_the_same_name_and_nothing_else():
+    spec = SteeringSpec(
+        (
+            Intervention("layers.1", "add_latents", sae="s", latents=((3, 1.0),)),
+            Intervention(
+                "layers.1", "add", tensor="w",
+                when=When(sae="t", hookpoint="layers.0", latent=2, above=0.1),
+                control=Control(sae="s", hookpoint="layers.1", latent=1, target=2.0),
+            ),
+        ),
+        {"w": TensorRef(sae="s", latents=((5, 1.0),))},
+        {"s": SAERef("mine", "0" * 64), "t": SAERef("other")},
+    )  # fmt: skip
+    assert spec.apart({"s": SAERef("mine", "0" * 64)}) == spec and spec.apart({}) == spec
+    moved = spec.apart({"s": SAERef("theirs"), "s_2": SAERef("more")})
+    first, second = moved.interventions
+    assert (first.sae, moved.tensors["w"].sae, second.control.sae, second.when.sae) == (
+        "s_3",
+        "s_3",
+        "s_3",
+        "t",
+    )
+    assert moved.saes == {"s_3": spec.saes["s"], "t": spec.saes["t"]}

@@ -68,7 +68,8 @@ def candidates(
     first = (
         _at_levels(lm, opening_specs(lm, concept, at), texts, OPENING_LEVELS, {})[:count] if openings else []
     )
-    found = dict(specs or {})
+    ours = {} if sae is None else {"s": SAERef(source, sae.fingerprint())}
+    found = {name: each.apart(ours) for name, each in (specs or {}).items()}
     room = max(0, (count - len(first)) // len(levels) - len(found))
     if sae is not None and room:
         found |= _latent_specs(lm, concept, sae, at, ops, room, source)

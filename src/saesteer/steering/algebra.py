@@ -105,6 +105,21 @@ class VectorAlgebra:
             tensors={name: each for name, each in tensors.items() if name in used},
         )
 
+    def apart(self, saes: Mapping[str, SAERef]) -> Self:
+        """The same with other names for those of its SAEs that are called as another one of `saes`."""
+        names = {name: _united(saes, {name: each})[1][name] for name, each in self.saes.items()}
+        tensors = {
+            key: replace(each, sae=names[each.sae]) if each.sae else each
+            for key, each in self.tensors.items()
+        }
+        same = {key: key for key in tensors}
+        return replace(
+            self,
+            interventions=tuple(_renamed(each, same, names) for each in self.interventions),
+            tensors=tensors,
+            saes={names[name]: each for name, each in self.saes.items()},
+        )
+
     def _joined(self, other: Self) -> Self:
         with inside("sum"):
             model = _one_model(self.model, other.model)

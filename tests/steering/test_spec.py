@@ -498,3 +498,9 @@ def test_a_matrix_survives_a_file(tmp_path):
     spec.save(tmp_path / "a.yaml")
     found = load_spec(tmp_path / "a.yaml")
     assert found == spec and torch.equal(found.tensors["b"].value, tiny.matrix(3, 16, 1))
+
+
+def test_an_error_names_the_file(tmp_path):
+    (tmp_path / "a.yaml").write_text("version: 1\ninterventions: [{hookpoint: layers.1, op: ad}]\n")
+    with pytest.raises(BadSpec, match=r"a\.yaml: interventions\[0\]\.op"):
+        load_spec(tmp_path / "a.yaml")

@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from saesteer.errors import BadSpec
 from saesteer.steering import files
 from saesteer.steering.formats.format import Format
 from saesteer.steering.spec import SteeringSpec
@@ -14,7 +15,11 @@ from saesteer.steering.spec import SteeringSpec
 
 def read(path: Path, as_json: bool) -> SteeringSpec:
     """The spec, with the tensors that lie beside it."""
-    return SteeringSpec.from_dict(files.read_record(path, as_json), folder=path.parent)
+    record = files.read_record(path, as_json)
+    try:
+        return SteeringSpec.from_dict(record, folder=path.parent)
+    except BadSpec as error:
+        raise BadSpec(f"{path}: {error}") from error
 
 
 def write(spec: SteeringSpec, path: Path, as_json: bool) -> SteeringSpec:

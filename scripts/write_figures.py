@@ -450,8 +450,8 @@ def effects(found: dict) -> list[str]:
         "`python benchmarks/effects.py --json docs/figures/effects.json`",
         "",
         f"{config['vectors']} vectors on the world's layers.3, {config['threads']} thread, "
-        f"{config['rounds']} rounds; the reference: one vector at a time, generate, then read again (docs/effects.md). "
-        "Target: 10 times the vectors per minute.",
+        f"{config['rounds']} rounds; the reference: one vector at a time, generate, then read again "
+        "(docs/effects.md). Target: 10 times the vectors per minute.",
         "",
     ]
     rows = [

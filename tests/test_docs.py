@@ -42,6 +42,20 @@ def test_the_page_that_compares_methods_is_the_one_of_its_record(monkeypatch):
     assert write_methods.page() == (ROOT / "docs/methods_compared.md").read_text(encoding="utf-8")
 
 
+def test_the_page_of_effects_is_the_one_of_its_record(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from scripts import write_effects
+
+    assert write_effects.page() == (ROOT / "docs/effects_world.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_choosers_is_the_one_of_its_record(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    from scripts import write_choosers
+
+    assert write_choosers.page() == (ROOT / "docs/choosers.md").read_text(encoding="utf-8")
+
+
 def test_the_page_of_methods_has_every_method_with_its_options_and_source():
     """Its own options; what all methods take (the model, the concept, where) is said once."""
     page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")

@@ -84,11 +84,13 @@ def short(concepts: list[dict[str, Any]]) -> list[str]:
     both = [each["first"]["combined"] - each["first"]["contrast"] for each in concepts]
     better = "better" if bootstrap_mean(np.array(less)).low > 0 else "not better"
     best = mean(each["best"] for each in concepts)
+    columns = ("logit_effect", "lift", "contrast", "output_score")
     return [
         f"Does the output score choose better than contrast? On this world {better}: the behaviour of its",
         f"first latent less that of contrast's is {told(less)}, with input and output evidence together",
         f"{told(both)}. The best of the whole pool, which nobody knows before steering with all",
-        f"of it, has {best:.2f}.",
+        f"of it, has {best:.2f}. Evidence of output that knows the concept foretells most: Spearman",
+        ", ".join(f"{name} {told([each['spearman'][name] for each in concepts])}" for name in columns) + ".",
     ]
 
 

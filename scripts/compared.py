@@ -153,6 +153,7 @@ COMPARED: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
     "rotation": (_effects("rotation"), GRID),
     "fgaa": (_effects("fgaa"), GRID),
     "topic, clamp": (_topic("clamp", keep_error=True), SHARES),
+    "topic, clamp by level": (_topic("clamp", keep_error=True, by_level=True), SHARES),
     "topic, weight": (_topic("weight"), SHARES),
     "topic, swap": (_topic("swap"), SHARES),
     "corrsteer": (_sae("corrsteer", light=0.3), SHARES),

@@ -98,7 +98,10 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
         *("sae-ts", "sae-ts, no bias term", "sae-ts, 5 latents", "pinverse", "rotation", "fgaa"),
         "sae, contrast",
     ),
-    "topic alignment, ActAdd": ("topic, clamp", "topic, weight", "topic, swap", "actadd", "actadd, mean"),
+    "topic alignment, ActAdd": (
+        *("topic, clamp", "topic, clamp by level", "topic, weight", "topic, swap"),
+        *("actadd", "actadd, mean"),
+    ),
     "openings, closed loops, search": (
         *("opening, diffmean", "opening, trained", "trained at the opening", "trained, until found"),
         *("trained, controlled", "search", "search, openings"),

@@ -157,8 +157,8 @@ def predicted(found: dict[str, Any]) -> list[str]:
     text = (
         f"Trust and success: Spearman {of('correlations', 'aligned, best')}, for concepts that set no "
         f"threshold {of('fresh', 'aligned, best')}. Of the {len(missing)} cases in which the concept is "
-        f"missing from the SAE {refused} are not covered. What succeeds on this world is clamping by level; weight and swap "
-        "move little, so that there is nothing to foretell of them."
+        f"missing from the SAE {refused} are not covered. What succeeds on this world is clamping by "
+        "level; weight and swap move little, so that there is nothing to foretell of them."
     )
     return [text, ""]
 

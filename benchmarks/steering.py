@@ -6,7 +6,8 @@ A randomly initialised Llama (d 512, 8 layers, vocabulary 32,000), greedy, batch
 new ones, the edit after block 4. A column is a process of its own in which pairs (steered, unsteered) follow
 each other in alternating order; its ratio is the median over pairs, with a bootstrapped 95 % interval. The
 tokens are the `same` where they equal those of a bare forward hook with the same vector.
-Columns of libraries that are not installed are left out: steering_vectors, repeng, nnsight, lm_eval.
+Columns of libraries that are not installed are left out: steering_vectors, repeng, nnsight, lm_eval. With --json
+columns are added to those that the file has, so that --columns can measure one again.
 
 The columns rows_256 and rows_256_four_layers write 256 rows with 256 specs, at one hookpoint and over four,
 beside 256 rows with one spec.
@@ -122,7 +123,7 @@ def edit(architecture: str, s: Setting) -> Work:
     tensors = {"W_enc": W, "W_dec": W.T.contiguous(), "b_enc": torch.zeros(n), "b_dec": torch.zeros(d)}
     if architecture == "jumprelu":
         tensors["threshold"] = torch.full((n,), 0.1)
-    sae = ARCHITECTURES[architecture](cfg, tensors)
+    sae = ARCHITECTURES.get(architecture)(cfg, tensors)
     each = Intervention(f"layers.{LAYER}", "set_latents", sae="s", latents=((7, 8.0),))
     return saesteer(s, SteeringSpec((each,), saes={"s": SAERef()}), saes={"s": sae})
 
@@ -274,7 +275,7 @@ def main() -> None:
     if a.worker:
         print(json.dumps(measure(a.worker, a)))
         return
-    rows = {}
+    rows = json.loads(a.json.read_text())["columns"] if a.json and a.json.exists() else {}
     for name in a.columns.split(","):
         if name in NEEDS and not importlib.util.find_spec(NEEDS[name]):
             print(f"{name}: left out, not installed", file=sys.stderr)
@@ -288,9 +289,9 @@ def main() -> None:
         rows[name] = json.loads(done.stdout.splitlines()[-1])
         each = rows[name]
         print(f"{name:26} {each['ratio']:.3f} [{each['low']:.3f}, {each['high']:.3f}] same {each['same']}")
-    if a.json:
-        record = {"command": " ".join(["python", *sys.argv]), "columns": rows}
-        a.json.write_text(json.dumps(record, indent=1) + "\n")
+        if a.json:
+            command = f"python benchmarks/steering.py --new {a.new} --json {a.json}"
+            a.json.write_text(json.dumps({"command": command, "columns": rows}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from write_figures import FOLDER, load, table
 from saesteer.concepts.trust import CERTAIN, FIT, FOCUS, KEPT, SHARED, SUPPORT, TOLD
 
 PAGE: Final = FOLDER / "topic_alignment.md"
-TIMES: Final = "python scripts/measure_topic_times.py --json docs/figures/topic_times.json"
+TIMES: Final = "python scripts/measure_topic_times.py --rounds 4 --json docs/figures/topic_times.json"
 TRIED: Final = (
     "python scripts/measure_topic.py --without 2 --forms aligned --tokens 800000 "
     "--json docs/figures/topic.json"

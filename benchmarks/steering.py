@@ -6,8 +6,8 @@ A randomly initialised Llama (d 512, 8 layers, vocabulary 32,000), greedy, batch
 new ones, the edit after block 4. A column is a process of its own in which pairs (steered, unsteered) follow
 each other in alternating order; its ratio is the median over pairs, with a bootstrapped 95 % interval. The
 tokens are the `same` where they equal those of a bare forward hook with the same vector.
-Columns of libraries that are not installed are left out: steering_vectors, repeng, nnsight, lm_eval. With --json
-columns are added to those that the file has, so that --columns can measure one again.
+Columns of libraries that are not installed are left out: steering_vectors, repeng, nnsight, lm_eval.
+With --json, columns are added to those that the file has, so that --columns can measure one again.
 
 The columns rows_256 and rows_256_four_layers write 256 rows with 256 specs, at one hookpoint and over four,
 beside 256 rows with one spec.

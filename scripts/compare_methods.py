@@ -232,7 +232,8 @@ def main() -> None:
     records = [gathered(lab, name, methods) for name in names[number::parts]]
     if args.json and parts == 1:
         command = (
-            f"python scripts/compare_methods.py --json docs/figures/methods.json --prompts {args.prompts} "
+            "python scripts/compare_methods.py --effects build/effects-fit --json docs/figures/methods.json "
+            f"--prompts {args.prompts} "
             f"--samples {args.samples} --test-samples {args.test_samples} --concepts {args.concepts} "
             f"--methods '{args.methods}'"
         )

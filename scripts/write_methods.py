@@ -69,7 +69,8 @@ under a prompt.
 Limits: one small model of one world, whose stories keep their topic by themselves; the prompt is the
 same kind of opening for all texts. The searches tried 200 and 72 settings where the others have eight,
 and a closed loop has a probe beside its direction. The settings of clamping by topic begin where it is
-too strong already; topic alignment has its own page, docs/topic_alignment.md.
+too strong already, those by each latent's own level do not; topic alignment has its own page,
+docs/topic_alignment.md.
 """
 PATHS: Final = """\
 The path of each method over its strengths, on the prompts that chose them, mean over concepts. The red

@@ -108,3 +108,13 @@ def test_ends_and_skips_that_are_none(lm):
         opening(lm, SEA, AT, end=0)
     with pytest.raises(BadSpec, match=r"skip\[0\]: unknown value 'eos'"):
         opening(lm, SEA, AT, skip=("eos",))
+
+
+def test_signs_and_proportions_of_a_direction_are_kept(lm):
+    a, b = (random_direction(lm, AT, texts=SEA.positive, seed=seed) for seed in (1, 2))
+    away = opening(lm, SEA, AT, direction=-a)
+    assert [each.strength.value for each in away.interventions] == [-STRENGTH]
+    mixed = opening(lm, SEA, AT, direction=2 * a - b)
+    assert [each.strength.value for each in mixed.interventions] == [STRENGTH, -STRENGTH / 2]
+    raw = a.with_strength(3.0, "raw")
+    assert opening(lm, SEA, AT, direction=raw).interventions[0].strength.value == 3.0

@@ -207,6 +207,7 @@ def test_the_model_may_write_the_pairs(lm):
         ({"max_length": 1}, InputError, "max_length is a number of tokens"),
         ({"positions": "generated"}, InputError, "'all' or a window"),
         ({"positions": [3, 3]}, InputError, "a < b"),
+        ({"positions": [40, 50]}, InputError, "positions begin at 40, but of the texts at most"),
         ({"steps": 0}, InputError, "steps is a whole number"),
         ({"prompts": ["one"]}, InputError, "prompts are two different texts or more"),
     ],

@@ -286,3 +286,9 @@ def test_apart_renames_another_sae_of_the_same_name_and_nothing_else():
         "t",
     )
     assert moved.saes == {"s_3": spec.saes["s"], "t": spec.saes["t"]}
+    both = replace(spec, saes={"s": SAERef("a"), "s_2": SAERef("b")}, interventions=(
+        Intervention("layers.1", "splice", sae="s"), Intervention("layers.1", "splice", sae="s_2"),
+    ), tensors={}).apart({"s": SAERef("c")})  # fmt: skip
+    assert [both.saes[each.sae].source for each in both.interventions] == ["a", "b"] and "s" not in both.saes
+    known = replace(spec, saes={**spec.saes, "s": SAERef(None, "0" * 64)})
+    assert known.apart({"s": SAERef("elsewhere", "0" * 64)}) == known

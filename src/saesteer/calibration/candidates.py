@@ -65,14 +65,16 @@ def candidates(
     themselves are in the specs, and set_latents needs saes={"s": sae}.
     """
     texts = concept.negative[:_TEXTS]
-    first = (
-        _at_levels(lm, opening_specs(lm, concept, at), texts, OPENING_LEVELS, {})[:count] if openings else []
-    )
+    first = _at_levels(lm, opening_specs(lm, concept, at), texts, OPENING_LEVELS, {}) if openings else []
+    left = max(1, count - len(levels) * len(specs or {}))  # given specs have their room
+    if len(first) > left:
+        first = [first[number * len(first) // left] for number in range(left)]
     ours = {} if sae is None else {"s": SAERef(source, sae.fingerprint())}
     found = {name: each.apart(ours) for name, each in (specs or {}).items()}
     room = max(0, (count - len(first)) // len(levels) - len(found))
     if sae is not None and room:
-        found |= _latent_specs(lm, concept, sae, at, ops, room, source)
+        made = _latent_specs(lm, concept, sae, at, ops, room, source)
+        found |= {name: each for name, each in made.items() if name not in found}
     if not found and not first:
         raise InputError("there is nothing to try; give an SAE, specs, or a larger count")
     saes = {} if sae is None else {"s": sae}

@@ -37,7 +37,7 @@ def search(
         bool,
         typer.Option(
             "--openings",
-            help="Directions at the first places of the prompt too: which, after which block, up to where.",
+            help="Directions at the first places of a text too: which, after which block, up to where.",
         ),
     ] = False,
     model: options.Model = options.MODEL,

@@ -37,8 +37,9 @@ def opening(
 
     `direction`: a spec, or a method that needs nothing but the concept ("diffmean", "trained", ...). A text
     that begins with fewer tokens than `end` is steered at the first tokens that are generated too. `at`:
-    later blocks must still read the place, so take the first half of the model. `strength`: as everywhere in
-    the direction's unit (default 2 mean residual norms).
+    later blocks must still read the place, so take the first half of the model. `strength`: of all
+    interventions, in their unit; without it the largest is 2 mean residual norms and the others keep their
+    sign and proportion to it, and a direction in another unit stays as strong as it is.
     """
     if end < 1:
         raise InputError(f"end is a place in the text, at least 1, got {end}")
@@ -46,4 +47,14 @@ def opening(
     spec = made_direction(lm, concept, at, direction)
     noted = {**spec.provenance, "method": "opening", "direction": spec.provenance.get("method"), "end": end}
     placed = replace(spec.placed((0, end), skip), provenance=noted)
-    return placed.with_strength(STRENGTH if strength is None else strength)
+    return _stronger(placed) if strength is None else placed.with_strength(strength)
+
+
+def _stronger(spec: SteeringSpec) -> SteeringSpec:
+    """The largest strength at STRENGTH, signs and proportions kept; as it is where not all are norms."""
+    strengths = [each.strength for each in spec.interventions]
+    largest = max(abs(each.value) for each in strengths)
+    if largest == 0 or {each.unit for each in strengths} != {"residual_norm"}:
+        return spec
+    raised = (each.with_strength(STRENGTH * (each.strength.value / largest)) for each in spec.interventions)
+    return replace(spec, interventions=tuple(raised))

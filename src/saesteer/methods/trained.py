@@ -67,6 +67,8 @@ def trained(
     usual = EVERYWHERE if where.positions == "all" else FEW_PLACES
     lengths = _factors(usual if factors is None else factors)
     chosen = OBJECTIVES.get(objective)
+    if prompts is None:
+        _check_reached(lm, where, concept.positive, max_length)
 
     def work() -> tuple[Tensor, tuple[Point, ...]]:
         pairs = (
@@ -152,6 +154,16 @@ def _where(positions: str | Sequence[int]) -> Where:
             "train everywhere and move the spec: spec.placed(...)"
         )
     return where
+
+
+def _check_reached(lm: LanguageModel, where: Where, texts: Sequence[str], max_length: int) -> None:
+    """A window behind the end of all texts would leave the direction where it was drawn."""
+    longest = int(lm.tokenize(list(texts), max_length=max_length).mask.sum(1).max())
+    if isinstance(where.positions, tuple) and where.positions[0] >= longest:
+        raise InputError(
+            f"positions begin at {where.positions[0]}, but of the texts at most {longest} tokens are read; "
+            "give earlier ones, or a larger max_length"
+        )
 
 
 def _factors(values: Sequence[float]) -> tuple[float, ...]:

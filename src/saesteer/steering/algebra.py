@@ -6,7 +6,7 @@ projection to 3" has no one meaning. A sum does both, one after the other, whate
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -107,7 +107,10 @@ class VectorAlgebra:
 
     def apart(self, saes: Mapping[str, SAERef]) -> Self:
         """The same with other names for those of its SAEs that are called as another one of `saes`."""
-        names = {name: _united(saes, {name: each})[1][name] for name, each in self.saes.items()}
+        names: dict[str, str] = {}
+        for name, each in self.saes.items():
+            own = name not in saes or _same_sae(saes[name], each)
+            names[name] = name if own else _free(name, {*saes, *self.saes, *names.values()})
         tensors = {
             key: replace(each, sae=names[each.sae]) if each.sae else each
             for key, each in self.tensors.items()
@@ -200,7 +203,12 @@ def _united(one: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[dict[str,
     return found, names
 
 
-def _free(name: str, taken: Mapping[str, Any]) -> str:
+def _same_sae(one: SAERef, other: SAERef) -> bool:
+    """Equal by what they are, wherever they lie; without a hash by where they lie."""
+    return one == other or (one.sha256 is not None and one.sha256 == other.sha256)
+
+
+def _free(name: str, taken: Collection[str]) -> str:
     """`name`, with a number behind it where it is taken."""
     number, found = 1, name
     while found in taken:

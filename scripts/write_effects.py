@@ -22,8 +22,7 @@ HOW: Final = """\
 {fitted} vectors (every decoder row of world/layers.3, mixtures of two, random directions), each at
 the strength that adds 0.5 nats, {first} rollouts of 14 openers; ridge with lambda {ridge:.2g},
 chosen by five folds; {test} vectors had no say. Some of these are measured again with {second}
-rollouts and other luck: what the first measurement explains of the second is what luck leaves to be
-explained by any fit of it.
+rollouts and other luck, which says how much of a measurement is luck.
 """
 PROMISED: Final = """\
 For the latent that contrast chooses for each of {concepts} concepts: the vector of each method,
@@ -148,15 +147,16 @@ def short(found: dict[str, Any]) -> list[str]:
         f"The fit explains {of('fit against first', 'pooled_r2'):.2f} of effects measured with "
         f"{found['rollouts'][0]} rollouts and {of('fit against second', 'pooled_r2'):.2f} of the same "
         f"vectors measured with {found['rollouts'][1]}; the first measurement itself explains "
-        f"{luck['first against second']['pooled_r2']:.2f} of the second, so most of what the fit misses "
-        "is no luck: it is not linear in the vector. At the same added cross-entropy the "
+        f"{luck['first against second']['pooled_r2']:.2f} of the second, so most "
+        "of what the fit misses is not luck. At the same added cross-entropy the "
         f"vector of SAE-TS raises its target by {part('sae_ts', 'measured'):.2f}, without the bias term by "
         f"{part('sae_ts, no bias term', 'measured'):.2f}, the decoder row by "
         f"{part('decoder row', 'measured'):.2f}, and does {part('sae_ts', 'side_effects'):.2f}, "
         f"{part('sae_ts, no bias term', 'side_effects'):.2f} and {part('decoder row', 'side_effects'):.2f} "
-        "elsewhere. In effects, then, SAE-TS keeps its promise on this world: more of the target for as much "
-        "elsewhere. In texts that is not more of the concept (methods_compared.md): a latent that is active "
-        "is not yet a well-formed sentence about it."
+        "elsewhere. So there is more of the target beside what happens elsewhere than with the decoder "
+        "row, as there is with the pseudo-inverse. In texts that is not more of the concept "
+        "(methods_compared.md): a latent that is active is not yet a well-formed sentence about it. "
+        "Decoder rows had a part in the fit."
     )
     return [*wrap(text, 110), ""]
 

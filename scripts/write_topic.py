@@ -10,6 +10,7 @@ from __future__ import annotations
 from statistics import mean
 from typing import Any, Final
 
+from scipy.stats import spearmanr
 from write_figures import FOLDER, load, table
 
 from saesteer.concepts.trust import CERTAIN, FIT, FOCUS, KEPT, SHARED, SUPPORT, TOLD
@@ -127,8 +128,8 @@ def tried() -> list[str]:
         f"{len(found['rows'])} cases: concepts of the world, by the world's own SAE and by "
         f"{len(found['saes']) - 1} SAEs ({found['tokens']:,} tokens) that never saw a few of "
         f"them ({len(missing)} cases). Success: the best manipulation's share of texts with the concept, "
-        "less the plain model's, where coherence is 0.8 or more; chosen on one half of the prompts, counted "
-        "on the other.",
+        "less the plain model's, where coherence is 0.8 or more. Strengths are chosen on one half of the "
+        "prompts and counted on the other; the manipulation is the best on the half that counts.",
         "",
         *predicted(found),
     ]
@@ -153,12 +154,17 @@ def predicted(found: dict[str, Any]) -> list[str]:
         return f"{each['spearman']:.2f} [{each['low']:.2f}, {each['high']:.2f}]"
 
     missing = [row for row in found["rows"] if row["missing"]]
+    there = [row for row in found["rows"] if not row["missing"]]
+    trust, lifts = [row["verdict"]["trust"] for row in there], [row["lift"] for row in there]
+    within = float(spearmanr(trust, lifts).statistic)
     refused = sum(row["verdict"]["word"] == "not covered" for row in missing)
     text = (
         f"Trust and success: Spearman {of('correlations', 'aligned, best')}, for concepts that set no "
         f"threshold {of('fresh', 'aligned, best')}. Of the {len(missing)} cases in which the concept is "
-        f"missing from the SAE {refused} are not covered. What succeeds on this world is clamping by "
-        "level; weight and swap move little, so that there is nothing to foretell of them."
+        f"missing from the SAE {refused} are not covered; most of these concepts had a part in "
+        f"setting the thresholds. Among the other {len(there)} cases Spearman is {within:.2f}. What "
+        "succeeds on this world is clamping by level; weight and swap move little, so that there is "
+        "nothing to foretell of them."
     )
     return [text, ""]
 

@@ -220,8 +220,8 @@ def side_effects(found: dict[str, Any]) -> list[str]:
         "choose, measured on the others. Left out: those that reached something else there, "
         f"{', '.join(missed)}; those that get there for "
         "fewer than half of the concepts; prompting and the searches, which have no strengths between. KL "
-        "and nats are of clean text, means over whole texts, of which an opening edits five tokens; perplexity, "
-        "distinct-2 (share of different pairs of words) and other concepts are of what was written. Ordered "
+        "and nats are of clean text, means over whole texts, of which an opening edits five tokens; "
+        "perplexity, distinct-2 (share of different pairs of words) and other concepts are of what was written. Ordered "
         "by KL."
     )
     ordered = [row for _, row in sorted(rows, key=lambda each: each[0])]

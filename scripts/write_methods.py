@@ -221,8 +221,8 @@ def side_effects(found: dict[str, Any]) -> list[str]:
         f"{', '.join(missed)}; those that get there for "
         "fewer than half of the concepts; prompting and the searches, which have no strengths between. KL "
         "and nats are of clean text, means over whole texts, of which an opening edits five tokens; "
-        "perplexity, distinct-2 (share of different pairs of words) and other concepts are of what was written. Ordered "
-        "by KL."
+        "perplexity, distinct-2 (share of different pairs of words) and other concepts are of what was "
+        "written. Ordered by KL."
     )
     ordered = [row for _, row in sorted(rows, key=lambda each: each[0])]
     shown = table(head, [*ordered, plain_row(found)])

@@ -81,7 +81,7 @@ def test_the_same_seed_is_the_same_control(run, place, tmp_path):
         (["--positions", "6:0"], "--positions: must be [a, b] with a < b (b itself is left out), got [6, 0]"),
         (["--positions", "0:x"], "--positions: unknown value '0:x'"),
         (["--skip", "bos,eos"], "--skip[1]: unknown value 'eos'"),
-        (["--strength", "1e39"], "times the tensor is beyond the model's torch.float32; lower it"),
+        (["--strength", "1e39"], "must be finite in float32, got 1e+39"),
     ],
 )
 def test_what_cannot_be_meant(run, place, tmp_path, options, expected):

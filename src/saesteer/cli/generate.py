@@ -47,7 +47,9 @@ def generate(
     dtype: options.Dtype = "float32",
     json: options.Json = False,
 ) -> None:
-    """Write texts, steered beside unsteered, or without a spec those of the model as it is.
+    """Write texts, steered beside unsteered.
+
+    Without a spec those of the model as it is.
 
     Example: saesteer generate --spec wedding.yaml --prompt "One day Anna went to" -n 4 --seed 1
 

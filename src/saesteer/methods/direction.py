@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from saesteer.errors import InputError
+from saesteer.methods.table import METHODS, TABLE
 from saesteer.model import LanguageModel
 from saesteer.runs import digest
 from saesteer.steering import (
@@ -82,8 +83,6 @@ def made_direction(
     lm: LanguageModel, concept: Concept, at: str, direction: SteeringSpec | str
 ) -> SteeringSpec:
     """A spec as it is, or that of a method by its name; InputError where it needs more than the concept."""
-    from saesteer.methods import METHODS, TABLE
-
     if not isinstance(direction, str):
         return direction
     method = METHODS.get(direction)

@@ -1,6 +1,6 @@
 """Methods: from a concept to a steering spec, one method per file. Knows models, SAEs and concepts.
 
-A new method is a file here, a line in TABLE (table.py) and a paragraph in docs/methods.md. Nothing is imported
+A new method is a file here, a line in TABLE (table.py) and a part of docs/methods.md. Nothing is imported
 until a method is asked for; another package adds one as an entry point of the group saesteer.methods.
 Fine-tuning makes a model in place of a spec: TUNERS.
 """

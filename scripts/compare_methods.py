@@ -54,9 +54,11 @@ def arms_of(lab: Lab, concept: Concept, method: str) -> list[Arm]:
     if isinstance(made, Tuned):
         return [Arm(concept, method, strengths=grid, tuned=made)]
     own = made.interventions[0].strength.value
-    shares = (1.0,) if grid is OWN else SHARES
-    strengths = grid if grid not in (OWN, SHARES) else tuple(own * each for each in shares)
-    return [Arm(concept, method, made, strengths)]
+    if grid is OWN:
+        grid = (own,)
+    elif grid is SHARES:
+        grid = tuple(own * share for share in SHARES)
+    return [Arm(concept, method, made, grid)]
 
 
 def selected(tried: SweepResult, goal: str) -> Any:
@@ -186,24 +188,16 @@ def gathered(lab: Lab, name: str, methods: Sequence[str]) -> dict[str, Any]:
     path = lab.work / f"{name}.json"
     record = read_json(path) if path.exists() else {"concept": name, "left_out": {}, "methods": {}}
     for method in methods:
-        known = record["methods"].get(method, {})
-        if "alike" in known:
+        if method in record["methods"]:
             continue
         began = time.process_time()
         try:
-            if not known:
-                found = run(lab, name, method)
-                known = record["methods"][method] = found["method"]
-                record["base"] = found["base"]
-                record["left_out"].pop(method, None)
-            elif reached(known["curve"]) is None:
-                known["alike"] = None
-            else:
-                known["alike"] = alike(
-                    lab, arms_of(lab, load_concept(f"world/{name}"), method)[0], known["curve"]
-                )
+            found = run(lab, name, method)
         except InputError as error:
             record["left_out"][method] = str(error)
+        else:
+            record["methods"][method], record["base"] = found["method"], found["base"]
+            record["left_out"].pop(method, None)
         write_json(path, record)
         print(f"{name}, {method}: {time.process_time() - began:.0f} s", flush=True)
     return record

@@ -12,7 +12,7 @@ from statistics import mean
 from typing import Any, Final
 
 import numpy as np
-from write_figures import FOLDER, table
+from write_figures import FOLDER, table, with_interval
 
 from saesteer.statistics import bootstrap_mean, sign_flip_test
 
@@ -29,10 +29,12 @@ def page() -> str:
     rows = [
         [
             name,
-            told([each["first"][name] for each in concepts]),
-            told([each["best_of_three"][name] for each in concepts]),
+            with_interval([each["first"][name] for each in concepts]),
+            with_interval([each["best_of_three"][name] for each in concepts]),
             *against(concepts, name),
-            told([each["spearman"][name] for each in concepts]) if name in concepts[0]["spearman"] else None,
+            with_interval([each["spearman"][name] for each in concepts])
+            if name in concepts[0]["spearman"]
+            else None,
             f"{mean(each['seconds'][name] for each in concepts):.1f}",
         ]
         for name in choosers
@@ -67,17 +69,12 @@ def page() -> str:
     return "\n".join(lines)
 
 
-def told(values: list[float]) -> str:
-    found = bootstrap_mean(np.array(values))
-    return f"{found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
-
-
 def against(concepts: list[dict[str, Any]], name: str) -> list[str | None]:
     """The difference to contrast, concept by concept, and its p."""
     if name == "contrast":
         return [None, None]
     less = [each["first"][name] - each["first"]["contrast"] for each in concepts]
-    return [told(less), f"{sign_flip_test(np.array(less)):.3f}"]
+    return [with_interval(less), f"{sign_flip_test(np.array(less)):.3f}"]
 
 
 def short(concepts: list[dict[str, Any]]) -> list[str]:
@@ -89,10 +86,14 @@ def short(concepts: list[dict[str, Any]]) -> list[str]:
     columns = ("logit_effect", "lift", "contrast", "output_score")
     return [
         f"Does the output score choose better than contrast? On this world {better}: the behaviour of its",
-        f"first latent less that of contrast's is {told(less)}, with input and output evidence together",
-        f"{told(both)}. The best of the whole pool, which nobody knows before steering with all",
+        f"first latent less that of contrast's is {with_interval(less)}, with input and output evidence"
+        " together",
+        f"{with_interval(both)}. The best of the whole pool, which nobody knows before steering with all",
         f"of it, has {best:.2f}. Evidence of output that knows the concept foretells most: Spearman",
-        ", ".join(f"{name} {told([each['spearman'][name] for each in concepts])}" for name in columns) + ".",
+        ", ".join(
+            f"{name} {with_interval([each['spearman'][name] for each in concepts])}" for name in columns
+        )
+        + ".",
     ]
 
 

@@ -12,9 +12,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 import numpy as np
-from write_figures import FOLDER, table
-
-from saesteer.statistics import bootstrap_mean
+from write_figures import FOLDER, table, with_interval
 
 RECORD: Final = FOLDER / "figures" / "effects_world.json"
 PAGE: Final = FOLDER / "effects_world.md"
@@ -117,19 +115,14 @@ def promised(found: dict[str, Any]) -> list[str]:
             [
                 name,
                 f"{np.mean([row['predicted'] for row in part]):.2f}",
-                told([row["measured"] for row in part]),
-                told([row["side_effects"] for row in part]),
-                told(share),
+                with_interval([row["measured"] for row in part]),
+                with_interval([row["side_effects"] for row in part]),
+                with_interval(share),
                 f"{np.median([row['place'] for row in part]):.0f}",
                 f"{np.mean([row['correlation'] for row in part]):.2f}",
             ]
         )
     return table([*head, "correlation"], rows)
-
-
-def told(values: list[float]) -> str:
-    found = bootstrap_mean(np.array(values))
-    return f"{found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def short(found: dict[str, Any]) -> list[str]:

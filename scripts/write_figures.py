@@ -10,6 +10,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
+import numpy as np
+
+from saesteer.statistics import bootstrap_mean
+
 FOLDER = Path(__file__).parents[1] / "docs"
 GOALS = {"diffmean": 5.0, "sae_decoder": 3.0}
 METHODS = {
@@ -27,6 +31,12 @@ def load(name: str) -> dict | None:
 
 def number(value: object, digits: int = 3) -> str:
     return "-" if value is None else f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def with_interval(values: list[float]) -> str:
+    """Their mean, with its bootstrapped 95 % interval."""
+    found = bootstrap_mean(np.array(values))
+    return f"{found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 def table(head: list[str], rows: list[list[object]]) -> list[str]:

@@ -15,7 +15,7 @@ from textwrap import wrap
 from typing import Any, Final
 
 import numpy as np
-from write_figures import FOLDER, table
+from write_figures import FOLDER, table, with_interval
 
 from saesteer.statistics import bootstrap_mean, holm, sign_flip_test
 
@@ -139,11 +139,6 @@ def mean(values: list[float], digits: int = 2, geometric: bool = False) -> str:
     if not values:
         return "-"
     return f"{np.exp(np.mean(np.log(values))) if geometric else np.mean(values):.{digits}f}"
-
-
-def with_interval(values: list[float]) -> str:
-    found = bootstrap_mean(values)
-    return f"{found.estimate:.2f} [{found.low:.2f}, {found.high:.2f}]"
 
 
 FIGURES: Final = {"KL": "kl", "nats": "nats", "perplexity": "perplexity", "distinct-2": "distinct_2"} | {

@@ -4,7 +4,10 @@ import inspect
 import json
 import re
 import shlex
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 from saesteer.cli.main import VERBS, command
 from saesteer.concepts import CHOOSERS
@@ -12,48 +15,24 @@ from saesteer.methods import METHODS, TABLE
 from saesteer.steering.biases import able
 from saesteer.steering.formats import ENDINGS, FORMATS
 from scripts.measure_trained import MARK, PAGE, RECORD, table
-from scripts.write_figures import page
 
 ROOT = Path(__file__).parents[1]
+PAGES = {
+    "calibration": "write_calibration",
+    "choosers": "write_choosers",
+    "effects_world": "write_effects",
+    "figures": "write_figures",
+    "methods_compared": "write_methods",
+    "scar": "write_scar",
+    "topic_alignment": "write_topic",
+}
 
 
-def test_the_page_of_figures_is_the_one_of_its_records():
-    assert page() == (ROOT / "docs/figures.md").read_text(encoding="utf-8")
-
-
-def test_the_page_of_scar_is_the_one_of_its_record(monkeypatch):
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_the_one_of_its_records(monkeypatch, name):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from scripts import write_scar
-
-    assert write_scar.page() == (ROOT / "docs/scar.md").read_text(encoding="utf-8")
-
-
-def test_the_page_of_topic_alignment_is_the_one_of_its_records(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from scripts import write_topic
-
-    assert write_topic.page() == (ROOT / "docs/topic_alignment.md").read_text(encoding="utf-8")
-
-
-def test_the_page_that_compares_methods_is_the_one_of_its_record(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from scripts import write_methods
-
-    assert write_methods.page() == (ROOT / "docs/methods_compared.md").read_text(encoding="utf-8")
-
-
-def test_the_page_of_effects_is_the_one_of_its_record(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from scripts import write_effects
-
-    assert write_effects.page() == (ROOT / "docs/effects_world.md").read_text(encoding="utf-8")
-
-
-def test_the_page_of_choosers_is_the_one_of_its_record(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    from scripts import write_choosers
-
-    assert write_choosers.page() == (ROOT / "docs/choosers.md").read_text(encoding="utf-8")
+    writer = import_module(f"scripts.{PAGES[name]}")
+    assert writer.page() == (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
 
 def test_the_page_of_methods_has_every_method_with_its_options_and_source():
@@ -86,12 +65,6 @@ def test_the_commands_of_the_readme_have_what_they_need():
         if VERBS[verb][0].endswith(":PARTS"):
             verb, words = f"{verb} {words[0]}", words[1:]
         command(verb).make_context(verb, words)
-
-
-def test_the_page_of_calibration_is_the_one_of_its_record():
-    from scripts import write_calibration
-
-    assert write_calibration.page() == (ROOT / "docs/calibration.md").read_text(encoding="utf-8")
 
 
 def test_the_commands_of_the_page_of_calibration_are_ones():

@@ -23,6 +23,12 @@ CLIP: Final = 1.0
 """The longest gradient."""
 
 
+def check_seed(seed: int) -> None:
+    """InputError for what torch takes for no seed, or for another one."""
+    if not 0 <= seed < 2**63:
+        raise InputError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
+
+
 @dataclass(frozen=True)
 class Descent:
     """How far and how fast."""
@@ -43,8 +49,7 @@ class Descent:
                 raise InputError(f"{name} is a whole number, at least 1, got {value!r}")
         if not 0 < self.lr < math.inf:
             raise InputError(f"lr is a number above 0, got {self.lr}")
-        if not 0 <= self.seed < 2**63:
-            raise InputError(f"a seed is a whole number from 0 to 2**63 - 1, got {self.seed}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

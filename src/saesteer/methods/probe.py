@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Int
 
 from saesteer.errors import InputError
 from saesteer.methods.activations import text_activations
+from saesteer.methods.descent import check_seed
 from saesteer.methods.direction import direction_spec, provenance_of, texts_of
 from saesteer.model import LanguageModel
 from saesteer.statistics import auroc
@@ -60,8 +61,7 @@ def probe(
     held_out_auroc, is of one more fold that chose nothing; None, and the penalty 0.1, where a side has fewer
     than 5 texts.
     """
-    if not 0 <= seed < 2**63:
-        raise InputError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
+    check_seed(seed)
     concept, at = load_concept(concept), lm.hookpoint(at)
     rows = _rows(lm, concept, at, level, seed)
     folds = _folds(rows, len(concept.positive), len(concept.negative), seed)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from saesteer.errors import InputError
+from saesteer.methods.descent import check_seed
 from saesteer.methods.direction import direction_spec, provenance_of
 from saesteer.model import LanguageModel
 from saesteer.steering import SteeringSpec, TensorRef
@@ -21,8 +21,7 @@ def random_direction(
     texts: Sequence[str] | None = None,
 ) -> SteeringSpec:
     """A spec that adds a direction drawn evenly from the sphere; `texts`: what the unit is measured on."""
-    if not 0 <= seed < 2**63:
-        raise InputError(f"a seed is a whole number from 0 to 2**63 - 1, got {seed}")
+    check_seed(seed)
     at = lm.hookpoint(at)
     draw = torch.Generator().manual_seed(seed)  # on the CPU: the same on every device
     vector = torch.randn(lm.width(at), generator=draw, dtype=torch.float64)

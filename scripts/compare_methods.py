@@ -7,8 +7,9 @@ Each method gets eight settings (strengths; of prompting eight prefixes; of fine
 way; a search makes its own) and, but for openings, tuning and prompting, the same hookpoint. The setting is
 chosen on half of the prompts, by the product of mean behaviour and mean coherence (the paper's figure) and by
 behaviour at a coherence of 0.8, and measured on the other half with other samples. Side effects are measured
-once more at the strength that each method takes for a behaviour of 0.2. Resumes where it stood;
-`--part 0/2` and `--part 1/2` share the concepts out among two processes, and without --part all is gathered.
+once more at the strength that gives a behaviour of 0.2 on the first half, found by bisection. Resumes where
+it stood; `--part 0/2` and `--part 1/2` share the concepts out among two processes, and without --part all is
+gathered.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ GOALS: Final = ("product", "coherent")
 COHERENCE: Final = 0.8
 BEHAVIOUR: Final = 0.2
 """At which side effects are compared."""
+BISECTIONS: Final = 5
+"""After which the strength is known to a 32nd of the step of the grid."""
 TOKENS: Final = 40
 
 
@@ -160,27 +163,35 @@ def run(lab: Lab, name: str, method: str) -> dict[str, Any]:
 
 
 def alike(lab: Lab, arm: Arm, curve: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
-    """Figures on the test half at the least strength at which the curve reaches BEHAVIOUR."""
-    strength = reached(curve)
+    """Figures on the test half at the strength that gives BEHAVIOUR on the half that chooses."""
+    strength = reached(lab, arm, curve)
     if strength is None:
         return None
-    arm = Arm(arm.concept, arm.method, arm.spec, (strength,), "alike", tuned=arm.tuned)
-    rows = evaluate(
-        lab.lm, [arm], lab.prompts, lab.test_samples, "oracle", seed=1, only="test", max_new_tokens=TOKENS
-    )
+    rows = again(lab, arm, strength, "test", seed=1)
     found = {"strength": strength} | measured(rows, arm.concept)
     return found | distance(lab, arm, strength, arm.concept.negative[:24])
 
 
-def reached(curve: Sequence[dict[str, Any]]) -> float | None:
-    """The strength, on straight lines between those that were tried; None where behaviour stays below."""
+def reached(lab: Lab, arm: Arm, curve: Sequence[dict[str, Any]]) -> float | None:
+    """The least strength, by bisection with other samples; None where behaviour stays below."""
     points = [(0.0, 0.0), *((each["strength"], each["behaviour"]) for each in curve)]
     if len(points) < 3 or len({strength for strength, _ in points}) < len(points):
         return None  # prompts and what a search has chosen have no strengths
-    for (a, low), (b, high) in pairwise(points):
-        if low < BEHAVIOUR <= high:
-            return a + (b - a) * (BEHAVIOUR - low) / (high - low)
+    for (low, below), (high, above) in pairwise(points):
+        if below < BEHAVIOUR <= above:
+            for _ in range(BISECTIONS):
+                middle = (low + high) / 2
+                found = figures(again(lab, arm, middle, "selection", seed=3).rows).behaviour.estimate
+                low, high = (middle, high) if found < BEHAVIOUR else (low, middle)
+            return (low + high) / 2
     return None
+
+
+def again(lab: Lab, arm: Arm, strength: float, half: Any, seed: int) -> SweepResult:
+    """One strength of a method on one half of the prompts."""
+    arm = Arm(arm.concept, arm.method, arm.spec, (strength,), "alike", tuned=arm.tuned)
+    asked = {"seed": seed, "only": half, "max_new_tokens": TOKENS}
+    return evaluate(lab.lm, [arm], lab.prompts, lab.test_samples, "oracle", **asked)
 
 
 def gathered(lab: Lab, name: str, methods: Sequence[str]) -> dict[str, Any]:

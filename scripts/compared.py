@@ -158,6 +158,7 @@ COMPARED: Final[dict[str, tuple[Make, tuple[float, ...] | None]]] = {
     "topic, swap": (_topic("swap"), SHARES),
     "corrsteer": (_sae("corrsteer", light=0.3), SHARES),
     "trained, lm": (_direction("trained", objective="lm"), GRID),
+    "trained, early": (_direction("trained", EARLY), GRID),
     "trained, reps": (_direction("trained", objective="reps"), GRID),
     "opening, diffmean": (_opening("diffmean", EARLY), FEW_PLACES),
     "opening, trained": (_opening("trained", EARLY), FEW_PLACES),

@@ -92,6 +92,7 @@ FAMILIES: Final[dict[str, tuple[str, ...]]] = {
         "pca",
         "probe",
         "trained, lm",
+        "trained, early",
         "trained, reps",
     ),
     "latents of an SAE": (

@@ -1,0 +1,18 @@
+"""The latents of many tokens on disk, latent by latent, so that all that one of them did is one slice.
+
+Knows: a model's door, SAEs, files. Does not know: examples, explanations.
+"""
+
+from saesteer.cache.cache import Entries, LatentCache, LatentTable, Statistics, TokenTable
+from saesteer.cache.in_memory import cache_of_matrix
+from saesteer.cache.statistics import statistics_of
+
+__all__ = [
+    "Entries",
+    "LatentCache",
+    "LatentTable",
+    "Statistics",
+    "TokenTable",
+    "cache_of_matrix",
+    "statistics_of",
+]

@@ -3,6 +3,7 @@
 Knows: caches, windows, sampling, sentence embeddings. Does not know: explainers, scorers, clients' answers.
 """
 
+from saesteer.examples.marking import CLOSE, OPEN, levelled, marked
 from saesteer.examples.records import (
     LEVELS,
     Example,
@@ -12,5 +13,20 @@ from saesteer.examples.records import (
     LatentRecord,
     Score,
 )
+from saesteer.examples.results import Interpretation, LatentFigures
 
-__all__ = ["LEVELS", "Example", "Explanation", "Failure", "LatentId", "LatentRecord", "Score"]
+__all__ = [
+    "CLOSE",
+    "LEVELS",
+    "OPEN",
+    "Example",
+    "Explanation",
+    "Failure",
+    "Interpretation",
+    "LatentFigures",
+    "LatentId",
+    "LatentRecord",
+    "Score",
+    "levelled",
+    "marked",
+]

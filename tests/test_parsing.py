@@ -17,6 +17,15 @@ def test_plain_values_are_read_as_ever():
     assert parse_yaml("") is None
 
 
+def test_numbers_with_an_exponent_are_numbers():
+    """The reader is of YAML 1.1, to which 1e-3 is text; JSON and every person read a number."""
+    texts = ("1e-3", "2E5", "-1.5e4", ".5e1", "+3.e2")
+    assert parse_yaml("[" + ", ".join(texts) + "]") == [0.001, 2e5, -1.5e4, 5.0, 300.0]
+    words = ["e3", "1e", "0x1e3g", "12e3f", "1e3 4"]
+    assert parse_yaml("[" + ", ".join(words) + "]") == words
+    assert parse_yaml("'1e-3'") == "1e-3"
+
+
 def test_aliases_are_refused_before_they_grow():
     bomb = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)

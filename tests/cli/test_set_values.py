@@ -71,7 +71,7 @@ def test_values_as_people_write_them(text, value):
     ("text", "expected"),
     [
         ("rate=fast", "--set: rate is a finite number, got 'fast'; mend it"),
-        ("rate=1e999", "--set: rate is a finite number, got '1e999'"),
+        ("rate=1e999", "--set: rate is a finite number, got inf"),
         ("pair=[a, 3]", "--set: pair is a list [of a whole number, text], got ['a', 3]"),
         ("pair=[1]", "--set: pair is a list"),
         ("where=here", "--set: where can be given in Python alone, got 'here'; leave it out"),

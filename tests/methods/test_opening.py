@@ -104,8 +104,11 @@ def test_any_spec_may_be_the_direction(lm):
 
 
 def test_ends_and_skips_that_are_none(lm):
-    with pytest.raises(InputError, match="end is a place in the text, at least 1, got 0"):
+    with pytest.raises(InputError, match="end is a place in the text, a whole number of at least 1, got 0"):
         opening(lm, SEA, AT, end=0)
+    for end in ("3", 2.0, True):
+        with pytest.raises(InputError, match="a whole number of at least 1"):
+            opening(lm, SEA, AT, end=end)
     with pytest.raises(BadSpec, match=r"skip\[0\]: unknown value 'eos'"):
         opening(lm, SEA, AT, skip=("eos",))
 

@@ -68,10 +68,11 @@ def _plain(hint: Any, value: Any) -> Any:
 
 
 def _number(value: Any) -> float | object:
-    """YAML 1.1 reads 1e-3, which has no point, as text."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _REFUSED
     try:
-        found = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError, OverflowError):
+        found = float(value)
+    except OverflowError:
         return _REFUSED
     return found if math.isfinite(found) else _REFUSED
 

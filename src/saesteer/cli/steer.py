@@ -80,7 +80,7 @@ def steer(
         str | None,
         typer.Option(
             help="Where, for any method: all, prompt, generated, last, first, or 0:6 (half-open); default: "
-            "the method's own."
+            "the method's own. A direction is trained at all places or in the window, and then moved."
         ),
     ] = None,
     skip: Annotated[
@@ -127,7 +127,9 @@ def steer(
         lm = open_model(model, device, dtype)
         found = open_sae(sae or options.SAE, device) if "sae" in signature(made).parameters else None
         bar.step(f"{method}: {meant.name}")
-        spec = build(method, made, lm, meant, {"positions": place} | given, settings, found)
+        trained_at = place if place == "all" or isinstance(place, tuple) else None
+        where = {"positions": trained_at, "skip": left_out}
+        spec = build(method, made, lm, meant, where | given, settings, found)
         spec = spec.placed(place, left_out)
         if strength is not None:
             spec = strengthened(lm, spec, meant, found, strength, unit)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final, Literal, get_args
 
@@ -211,10 +210,6 @@ def _value(name: str, value: Any) -> Any:
     if name in ("counted", "reading"):
         return value
     try:
-        found = parse_yaml(value)
+        return parse_yaml(value)
     except ValueError as error:
         raise InputError(f"{name} is a number, got {value!r}") from error
-    if isinstance(found, str):
-        with suppress(ValueError):  # YAML 1.1 reads 1e-3, which has no point, as text
-            return float(found)
-    return found

@@ -48,12 +48,13 @@ def closed_loop(
     """
     if loop not in LOOPS:
         raise UnknownName.of("loop", loop, LOOPS)
-    if not 0 < rare < 1:
-        raise InputError(f"rare is a share of the texts without the concept, between 0 and 1, got {rare:g}")
+    if not (isinstance(rare, float) and 0 < rare < 1):
+        raise InputError(f"rare is a share of the texts without the concept, between 0 and 1, got {rare!r}")
     concept, at = load_concept(concept), lm.hookpoint(at)
     spec = made_direction(lm, concept, at, direction)
     if NAME in spec.tensors:
         raise InputError(f"the direction has a tensor {NAME!r} already; rename it")
+    _check_order(lm, at, spec)
     read = _reader(lm, concept, at)
     found = _reached(lm, concept, at, read, rare)
     changed = tuple(_closed(each, at, loop, found) for each in spec.interventions)
@@ -62,6 +63,18 @@ def closed_loop(
     tensors = {**spec.tensors, NAME: read}
     looped = replace(spec, interventions=changed, tensors=tensors, provenance=noted)
     return looped if strength is None else looped.with_strength(strength)
+
+
+def _check_order(lm: LanguageModel, at: str, spec: SteeringSpec) -> None:
+    """The probe must be read before anything is added."""
+    order = lm.hookpoints()
+    for each in spec.interventions:
+        place = lm.hookpoint(each.hookpoint)
+        if at in order and place in order and order.index(at) > order.index(place):
+            raise InputError(
+                f"the probe reads {at}, which is computed after {place}, where the direction is added; "
+                f"give at={place!r} or an earlier hookpoint"
+            )
 
 
 def _reader(lm: LanguageModel, concept: Concept, at: str) -> TensorRef:

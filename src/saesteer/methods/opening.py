@@ -41,8 +41,8 @@ def opening(
     interventions, in their unit; without it the largest is 2 mean residual norms and the others keep their
     sign and proportion to it, and a direction in another unit stays as strong as it is.
     """
-    if end < 1:
-        raise InputError(f"end is a place in the text, at least 1, got {end}")
+    if isinstance(end, bool) or not isinstance(end, int) or end < 1:
+        raise InputError(f"end is a place in the text, a whole number of at least 1, got {end!r}")
     concept = load_concept(concept)
     spec = made_direction(lm, concept, at, direction)
     noted = {**spec.provenance, "method": "opening", "direction": spec.provenance.get("method"), "end": end}

@@ -48,22 +48,23 @@ def trained(
     held_out: float = 0.25,
     prompts: Sequence[str] | None = None,
     positions: str | Sequence[int] = "all",
+    skip: Sequence[str] = ("bos", "special"),
     seed: int = 0,
     strength: float | None = None,
 ) -> SteeringSpec:
     """A spec that adds the unit direction u with the least loss of the `objective`, "lm" or "reps".
 
-    `positions`: where it is added, in training as by the spec: "all", or a window such as (0, 6) at the
-    beginning of a text. Of each text the step length is drawn from `factors`, in mean residual norms
-    (default 0.2, 0.3, 0.4; in a window 1, 2, 3); the default `strength` is their middle. `max_length`: tokens
-    of a text that are read. `held_out`: the share of the texts that the best of `steps` is chosen by.
-    `prompts`: the model writes texts of its own behind these, with and without the concept, instead of
-    reading the concept's. `lr` is of Adam, for a vector that starts at
-    length 1 and of which only the direction counts. Equal by `seed` on the CPU.
+    `positions` and `skip`: where it is added, in training as by the spec: "all", or a window such as (0, 6)
+    at the beginning of a text, and what is left out of it. Of each text the step length is drawn from
+    `factors`, in mean residual norms (default 0.2, 0.3, 0.4; in a window 1, 2, 3); the default `strength` is
+    their middle. `max_length`: tokens of a text that are read. `held_out`: the share of the texts that the
+    best of `steps` is chosen by. `prompts`: the model writes texts of its own behind these, with and without
+    the concept, instead of reading the concept's. `lr` is of Adam, for a vector that starts at length 1 and
+    of which only the direction counts. Equal by `seed` on the CPU.
     """
     concept, at = load_concept(concept), lm.hookpoint(at)
     how = Descent(steps, lr, batch, seed)
-    where = _where(positions)
+    where = _where(positions, skip)
     usual = EVERYWHERE if where.positions == "all" else FEW_PLACES
     lengths = _factors(usual if factors is None else factors)
     chosen = OBJECTIVES.get(objective)
@@ -84,7 +85,7 @@ def trained(
     settings = {
         "objective": objective, "steps": steps, "lr": lr, "batch": batch, "factors": list(lengths),
         "max_length": max_length, "held_out": held_out, "seed": seed,
-        "positions": where.to_dict()["positions"],
+        "positions": where.to_dict()["positions"], "skip": list(where.skip),
     }  # fmt: skip
     provenance = provenance_of("trained", concept, at) | {
         "settings": settings,
@@ -97,7 +98,7 @@ def trained(
         lm, at, TensorRef.of(vector), provenance,
         strength=middle if strength is None else strength, texts=texts_of(concept),
     )  # fmt: skip
-    return spec.placed(where.positions)
+    return spec.placed(where.positions, where.skip)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,9 +146,9 @@ class _Training:
         return total / len(pairs)
 
 
-def _where(positions: str | Sequence[int]) -> Where:
+def _where(positions: str | Sequence[int], skip: Sequence[str]) -> Where:
     """Texts are read whole in training, so prompt, generated and last would mean something else there."""
-    where = Where.from_dict({"positions": positions})
+    where = Where.from_dict({"positions": positions, "skip": list(skip)})
     if where.positions != "all" and isinstance(where.positions, str):
         raise InputError(
             f"positions of a training are 'all' or a window [a, b], got {positions!r}; "

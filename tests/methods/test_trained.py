@@ -138,6 +138,23 @@ def test_in_a_window_it_is_trained_where_the_spec_adds_it(lm, objective):
         assert found == pytest.approx(float(-sums.sum() / counts.sum()), rel=1e-5)
 
 
+def test_bos_is_trained_where_it_is_not_skipped(lm):
+    """The noted loss is that of the vector added at BOS too, and another one without."""
+    spec = trained(lm, SEA, "layers.0", positions=[0, 3], skip=(), **QUICK)
+    each, vector = only(spec)
+    assert each.where == Where((0, 3), skip=()) and spec.provenance["settings"]["skip"] == []
+    kept = Pairs.of(SEA, 0.25, seed=0).held_out
+    turn = torch.tensor([(0.5, 1.0)[number % 2] for number in range(len(kept))])
+    losses = []
+    for where in (Where((0, 3), skip=()), Where((0, 3))):
+        bench = Bench(lm, "layers.0", each.strength.measured_on["unit_value"], 32, where)
+        with torch.no_grad():
+            losses.append(OBJECTIVES.get("lm")(bench, kept, vector, turn).item())
+    best = spec.provenance["best_step"]
+    noted = next(loss for step, _, loss in spec.provenance["curve"] if step == best)
+    assert losses[0] == pytest.approx(noted, abs=1e-5) and abs(losses[1] - noted) > 1e-4
+
+
 def test_it_says_what_it_was_made_of(lm, tmp_path):
     spec = trained(lm, SEA, "blocks.1.hook_resid_post", objective="reps", **QUICK)
     each, vector = only(spec)

@@ -22,11 +22,12 @@ from saesteer.examples.grid import Grid
 from saesteer.examples.records import Example, LatentId, LatentRecord, Skipped
 from saesteer.examples.samplers import SAMPLERS, Pool, Sampler
 from saesteer.examples.settings import PRESETS, ExampleSettings
-from saesteer.examples.silent import NEGATIVES, Pick, Sought, Source
+from saesteer.examples.silent import NEGATIVES, Picks, Sought, Source
 from saesteer.examples.windows import WINDOWS, Form, Windows, in_order
 
-_STREAMS: Final = {"train": 0, "test": 1, "silent_test": 2, "silent_train": 3}
-"""Each draw has luck of its own: another sampler of test windows leaves the training windows as they are."""
+_ACTIVE: Final = 0
+_SILENT: Final = 1
+"""Both draws have luck of their own: other samplers leave silent windows as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +101,11 @@ class Loader:
         weaker = np.arange(len(order) - 1, -1, -1)
         parts = self.settings.quantiles
         pool = Pool(windows.scores[order], weaker * parts // max(1, len(order)), parts)
+        draw = self._luck(latent, _ACTIVE)
         for_train, for_test = self._shares(len(pool))
-        train = self._sampled(self._train, pool, for_train, self._luck(latent, "train"))
+        train = self._sampled(self._train, pool, for_train, draw)
         others, places = pool.without(train)
-        test = places[self._sampled(self._test, others, for_test, self._luck(latent, "test"))]
+        test = places[self._sampled(self._test, others, for_test, draw)]
         first, second = (_Drawn(windows.take(order[each]), pool.quantile[each]) for each in (train, test))
         return first, second
 
@@ -127,19 +129,18 @@ class Loader:
 
     def _silent(
         self, latent: LatentId, entries: Entries, windows: Windows, train: _Drawn, test: _Drawn
-    ) -> tuple[list[Pick], list[Pick]]:
+    ) -> tuple[Picks, Picks]:
         """Those of the test first."""
 
-        def seek(n: int, like: Windows, stream: str, taken: frozenset[int] = frozenset()) -> list[Pick]:
-            if not n:
-                return []
-            near = np.unique(self.grid.window_of(np.sort((like.starts + like.stops) // 2)))
-            draw = self._luck(latent, stream)
-            return self._source(Sought(latent, n, self.grid, entries, windows, near, taken, draw, None))
+        draw = self._luck(latent, _SILENT)
 
-        found = seek(self.settings.negatives, test.windows, "silent_test")
-        taken = frozenset(each.window for each in found)
-        return found, seek(self.settings.silent_train, train.windows, "silent_train", taken)
+        def seek(n: int, like: Windows, taken: frozenset[int] = frozenset()) -> Picks:
+            sought = Sought(latent, n, self.grid, entries, windows, like, taken, draw, None)
+            return self._source(sought) if n else Picks.of(())
+
+        found = seek(self.settings.negatives, test.windows)
+        taken = frozenset(found.windows.tolist())
+        return found, seek(self.settings.silent_train, train.windows, taken)
 
     def _record(
         self,
@@ -147,7 +148,7 @@ class Loader:
         entries: Entries,
         windows: Windows,
         drawn: tuple[_Drawn, _Drawn],
-        silent: tuple[list[Pick], list[Pick]],
+        silent: tuple[Picks, Picks],
     ) -> LatentRecord:
         statistics = self.cache[latent.sae].statistics
         train, test, silent_test, silent_train = self._examples(entries, drawn, silent)
@@ -160,29 +161,28 @@ class Loader:
             max=float(statistics.max[latent.latent]),
             density=float(statistics.count[latent.latent] / max(1, statistics.tokens)),
             windows=len(windows),
-            about={"negatives": dict(Counter(each.kind for each in silent[0]))},
+            about={"negatives": dict(Counter(silent[0].kinds))},
         )
 
     def _examples(
-        self, entries: Entries, drawn: tuple[_Drawn, _Drawn], silent: tuple[list[Pick], list[Pick]]
+        self, entries: Entries, drawn: tuple[_Drawn, _Drawn], silent: tuple[Picks, Picks]
     ) -> Iterator[tuple[Example, ...]]:
         """All of a record are built at once, then parted."""
-        picks = [*silent[0], *silent[1]]
-        starts, stops = self.grid.bounds(np.array([each.window for each in picks], np.int64))
+        starts, stops = self.grid.bounds(np.concatenate([each.windows for each in silent]))
         active = sum(len(each.windows) for each in drawn)
         built = self._builder.examples(
             np.concatenate([*(each.windows.starts for each in drawn), starts]),
             np.concatenate([*(each.windows.stops for each in drawn), stops]),
             entries,
-            [*drawn[0].quantile.tolist(), *drawn[1].quantile.tolist(), *[None] * len(picks)],
-            ["active"] * active + [each.kind for each in picks],
-            [None] * active + [each.similarity for each in picks],
+            [*drawn[0].quantile.tolist(), *drawn[1].quantile.tolist(), *[None] * len(starts)],
+            ["active"] * active + [kind for each in silent for kind in each.kinds],
+            [None] * active + [similarity for each in silent for similarity in each.similarities],
         )
         at = 0
         for part in (drawn[0].quantile, drawn[1].quantile, *silent):
             yield tuple(built[at : at + len(part)])
             at += len(part)
 
-    def _luck(self, latent: LatentId, stream: str) -> np.random.Generator:
+    def _luck(self, latent: LatentId, stream: int) -> np.random.Generator:
         name = zlib.crc32(latent.sae.encode())
-        return np.random.default_rng([self.settings.seed, name, latent.latent, _STREAMS[stream]])
+        return np.random.default_rng((self.settings.seed, name, latent.latent, stream))

@@ -15,7 +15,7 @@ ID = LatentId("layers.3", 7)
 
 def example(text: str, row: int = 0, quantile: int | None = None) -> Example:
     """`the bride|3 came @.`: one token per word; behind a stroke its activation; `@`: without a space."""
-    pieces = [re.fullmatch(r"(.+?)(?:\|([\d.]+))?", each) for each in text.split(" ")]
+    pieces = [re.fullmatch(r"(.+?)(?:\|([\d.]+))?", each, re.S) for each in text.split(" ")]
     tokens = tuple(m[1][1:] if m[1].startswith("@") and m[1] != "@" else f" {m[1]}" for m in pieces)
     return tokened(tokens, [float(m[2] or 0) for m in pieces], row, quantile)
 

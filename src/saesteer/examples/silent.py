@@ -1,0 +1,105 @@
+"""Windows in which a latent is silent: what a source of them is asked, and those drawn at random.
+
+Knows a grid, entries, the latent's active windows. Sources that look for hard ones are in other files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from saesteer.cache import Entries
+from saesteer.examples.grid import Grid
+from saesteer.examples.records import LatentId
+from saesteer.examples.windows import Windows
+from saesteer.names import Registry
+
+_ROUNDS: Final = 4  # of drawing before the silent windows are counted out
+
+SilentKind = Literal["random", "neighbour", "semantic"]
+
+
+@dataclass(frozen=True, eq=False)
+class Picks:
+    """Silent windows that were chosen, the first choice first."""
+
+    windows: Int[np.ndarray, " n"]
+    """Their numbers in the grid."""
+    kinds: tuple[SilentKind, ...]
+    similarities: tuple[float | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    @classmethod
+    def of(
+        cls,
+        windows: Sequence[int],
+        kind: SilentKind = "random",
+        similarities: Sequence[float | None] | None = None,
+    ) -> Picks:
+        """All of one kind."""
+        n = len(windows)
+        return cls(np.array(windows, np.int64), (kind,) * n, tuple(similarities or (None,) * n))
+
+
+@dataclass(frozen=True, eq=False)
+class Sought:
+    """What a source of silent windows is asked: `n` windows of the grid at which the latent is silent."""
+
+    id: LatentId
+    n: int
+    grid: Grid
+    entries: Entries
+    windows: Windows
+    """Where it is active: a silent window shares no token with these."""
+    like: Windows
+    """The active examples that hard ones should resemble."""
+    taken: frozenset[int]
+    """Windows that are chosen already."""
+    draw: np.random.Generator
+    around: Any = field(repr=False)
+    """The loader's Surroundings: neighbours, embedded windows."""
+
+    @cached_property
+    def near(self) -> Int[np.ndarray, " q"]:
+        """The windows of the grid at the active examples."""
+        return self.grid.window_of(np.sort((self.like.starts + self.like.stops) // 2))
+
+    def silent(self, windows: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which windows of the grid hold no entry and no token of an active window."""
+        starts, stops = self.grid.bounds(windows)
+        tokens = self.entries.tokens
+        quiet = np.searchsorted(tokens, starts) == np.searchsorted(tokens, stops)
+        ended = np.searchsorted(self.windows.stops, starts, side="right")
+        return quiet & (ended == np.searchsorted(self.windows.starts, stops))
+
+    def fresh(self, windows: Int[np.ndarray, " n"]) -> list[int]:
+        """Those that are silent and not taken, in their order, each once."""
+        found = dict.fromkeys(windows[self.silent(windows)].tolist())
+        return [each for each in found if each not in self.taken]
+
+
+Source = Callable[[Sought], Picks]
+"""At most `n` different silent windows; fewer where there are no more of its kind."""
+
+
+def random_windows(sought: Sought) -> Picks:
+    """Any silent window, without replacement: drawn from all windows, active ones rejected."""
+    found: dict[int, None] = {}
+    for _ in range(_ROUNDS if len(sought.grid) > 4 * sought.n else 0):
+        found |= dict.fromkeys(sought.fresh(sought.draw.integers(len(sought.grid), size=2 * sought.n)))
+        if len(found) >= sought.n:
+            break
+    else:
+        everywhere = np.array(sought.fresh(np.arange(len(sought.grid))), np.int64)
+        found |= dict.fromkeys(sought.draw.permutation(everywhere).tolist())
+    return Picks.of(list(found)[: sought.n])
+
+
+NEGATIVES: Registry[Source] = Registry("source of silent windows", {"random": random_windows})

@@ -159,7 +159,7 @@ def _tokens(ids):
 
 def test_max_tokens_cuts_the_last_row(lm, cache, tmp_path):
     ids = np.asarray(cache.tokens.ids)
-    for tokens in (1, 2, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 10**6):
+    for tokens in (1, 2, 54, 55, 56, 10**6):
         if tokens == 1:  # of BOS alone nothing is said
             with pytest.raises(InputError, match="no texts"):
                 cache_latents(tmp_path, lm, sae(), TEXTS, **SMALL, max_tokens=tokens)
@@ -203,7 +203,7 @@ def test_a_transcoder_is_read_where_it_reads(lm, tmp_path):
     )
     one = ARCHITECTURES.get("transcoder")(cfg, tensors)
     found = cache_latents(tmp_path, lm, one, TEXTS[:20], **SMALL)
-    rows = capture(lm, TEXTS[:20], one)
+    rows = capture(lm, TEXTS[:20], one, context=9)
     expected = np.where(rows.content, rows.matrix.toarray().T, 0)
     np.testing.assert_allclose(dense(found, "layers.1.mlp.in"), expected, rtol=1e-4, atol=1e-4)
 

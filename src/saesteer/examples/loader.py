@@ -6,11 +6,9 @@ on the order of requests nor on which latents are asked for.
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from jaxtyping import Int
@@ -19,15 +17,12 @@ from saesteer.cache import Entries, LatentCache
 from saesteer.errors import InputError
 from saesteer.examples.building import Builder
 from saesteer.examples.grid import Grid
+from saesteer.examples.luck import luck
 from saesteer.examples.records import Example, LatentId, LatentRecord, Skipped
-from saesteer.examples.samplers import SAMPLERS, Pool, Sampler
+from saesteer.examples.samplers import SAMPLERS, Pool, Sampler, spaced
 from saesteer.examples.settings import PRESETS, ExampleSettings
 from saesteer.examples.silent import NEGATIVES, Picks, Sought, Source
 from saesteer.examples.windows import WINDOWS, Form, Windows, in_order
-
-_ACTIVE: Final = 0
-_SILENT: Final = 1
-"""Both draws have luck of their own: other samplers leave silent windows as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +78,8 @@ class Loader:
             message = f"{latent} is active in {len(windows)} windows of {self.settings.min_windows}"
             return Skipped(latent, "too_few_windows", message)
         train, test = self._draw(latent, windows)
-        silent_test, silent_train = self._silent(latent, entries, windows, train, test)
-        return self._record(latent, entries, windows, (train, test), (silent_test, silent_train))
+        silent = self._silent(latent, entries, windows, train, test)
+        return self._record(latent, entries, windows, (train, test), silent)
 
     def _windows(self, entries: Entries) -> Windows:
         windows = self._form(self.grid, entries)
@@ -101,21 +96,13 @@ class Loader:
         weaker = np.arange(len(order) - 1, -1, -1)
         parts = self.settings.quantiles
         pool = Pool(windows.scores[order], weaker * parts // max(1, len(order)), parts)
-        draw = self._luck(latent, _ACTIVE)
-        for_train, for_test = self._shares(len(pool))
+        draw = luck(self.settings.seed, *latent, "active")
+        for_train, for_test = shares(len(pool), self.settings.train, self.settings.test)
         train = self._sampled(self._train, pool, for_train, draw)
         others, places = pool.without(train)
         test = places[self._sampled(self._test, others, for_test, draw)]
         first, second = (_Drawn(windows.take(order[each]), pool.quantile[each]) for each in (train, test))
         return first, second
-
-    def _shares(self, windows: int) -> tuple[int, int]:
-        """Of training and test windows: as asked, or in proportion where there are too few."""
-        train, test = self.settings.train, self.settings.test
-        if windows >= train + test:
-            return train, test
-        share = -(-windows * train // (train + test))
-        return share, windows - share
 
     def _sampled(self, sampler: Sampler, pool: Pool, n: int, draw: np.random.Generator) -> np.ndarray:
         found = np.asarray(sampler(pool, n, draw), np.int64)
@@ -130,17 +117,15 @@ class Loader:
     def _silent(
         self, latent: LatentId, entries: Entries, windows: Windows, train: _Drawn, test: _Drawn
     ) -> tuple[Picks, Picks]:
-        """Those of the test first."""
-
-        draw = self._luck(latent, _SILENT)
-
-        def seek(n: int, like: Windows, taken: frozenset[int] = frozenset()) -> Picks:
-            sought = Sought(latent, n, self.grid, entries, windows, like, taken, draw, None)
-            return self._source(sought) if n else Picks.of(())
-
-        found = seek(self.settings.negatives, test.windows)
-        taken = frozenset(found.windows.tolist())
-        return found, seek(self.settings.silent_train, train.windows, taken)
+        """Those of the explainer and those of the scorer, dealt in turn from one search."""
+        wanted = (self.settings.silent_train, self.settings.negatives)
+        draw = luck(self.settings.seed, *latent, "silent")
+        like = (train.windows, test.windows)
+        found = self._source(Sought(latent, sum(wanted), self.grid, entries, windows, like, draw, None))
+        for_train, _ = shares(len(found), *wanted)
+        to_train = np.zeros(len(found), bool)
+        to_train[spaced(len(found), for_train)] = True
+        return found.take(np.flatnonzero(to_train)), found.take(np.flatnonzero(~to_train))
 
     def _record(
         self,
@@ -151,7 +136,7 @@ class Loader:
         silent: tuple[Picks, Picks],
     ) -> LatentRecord:
         statistics = self.cache[latent.sae].statistics
-        train, test, silent_test, silent_train = self._examples(entries, drawn, silent)
+        train, test, silent_train, silent_test = self._examples(entries, drawn, silent)
         return LatentRecord(
             latent,
             train,
@@ -161,7 +146,7 @@ class Loader:
             max=float(statistics.max[latent.latent]),
             density=float(statistics.count[latent.latent] / max(1, statistics.tokens)),
             windows=len(windows),
-            about={"negatives": dict(Counter(silent[0].kinds))},
+            about={"negatives": dict(Counter(silent[1].kinds))},
         )
 
     def _examples(
@@ -183,6 +168,10 @@ class Loader:
             yield tuple(built[at : at + len(part)])
             at += len(part)
 
-    def _luck(self, latent: LatentId, stream: int) -> np.random.Generator:
-        name = zlib.crc32(latent.sae.encode())
-        return np.random.default_rng((self.settings.seed, name, latent.latent, stream))
+
+def shares(found: int, train: int, test: int) -> tuple[int, int]:
+    """Of training and test windows: as asked, or in proportion where too few were found."""
+    if found >= train + test:
+        return train, test
+    share = -(-found * train // (train + test))
+    return share, found - share

@@ -36,6 +36,10 @@ class Picks:
     def __len__(self) -> int:
         return len(self.windows)
 
+    def take(self, which: Int[np.ndarray, " m"]) -> Picks:
+        kinds = tuple([self.kinds[each] for each in which.tolist()])
+        return Picks(self.windows[which], kinds, tuple([self.similarities[each] for each in which.tolist()]))
+
     @classmethod
     def of(
         cls,
@@ -58,18 +62,17 @@ class Sought:
     entries: Entries
     windows: Windows
     """Where it is active: a silent window shares no token with these."""
-    like: Windows
-    """The active examples that hard ones should resemble."""
-    taken: frozenset[int]
-    """Windows that are chosen already."""
+    like: tuple[Windows, ...]
+    """The examples that hard ones should resemble."""
     draw: np.random.Generator
     around: Any = field(repr=False)
     """The loader's Surroundings: neighbours, embedded windows."""
 
     @cached_property
     def near(self) -> Int[np.ndarray, " q"]:
-        """The windows of the grid at the active examples."""
-        return self.grid.window_of(np.sort((self.like.starts + self.like.stops) // 2))
+        """The windows of the grid at the examples."""
+        middles = [(each.starts + each.stops) // 2 for each in self.like]
+        return self.grid.window_of(np.sort(np.concatenate(middles)))
 
     def silent(self, windows: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Which windows of the grid hold no entry and no token of an active window."""
@@ -80,9 +83,8 @@ class Sought:
         return quiet & (ended == np.searchsorted(self.windows.starts, stops))
 
     def fresh(self, windows: Int[np.ndarray, " n"]) -> list[int]:
-        """Those that are silent and not taken, in their order, each once."""
-        found = dict.fromkeys(windows[self.silent(windows)].tolist())
-        return [each for each in found if each not in self.taken]
+        """Those that are silent, in their order, each once."""
+        return list(dict.fromkeys(windows[self.silent(windows)].tolist()))
 
 
 Source = Callable[[Sought], Picks]

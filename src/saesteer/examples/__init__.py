@@ -3,6 +3,8 @@
 Knows: caches, windows, sampling, sentence embeddings. Does not know: explainers, scorers, clients' answers.
 """
 
+from saesteer.examples.grid import Grid
+from saesteer.examples.loader import Loader
 from saesteer.examples.marking import CLOSE, OPEN, levelled, marked
 from saesteer.examples.records import (
     LEVELS,
@@ -12,21 +14,38 @@ from saesteer.examples.records import (
     LatentId,
     LatentRecord,
     Score,
+    Skipped,
 )
 from saesteer.examples.results import Interpretation, LatentFigures
+from saesteer.examples.samplers import SAMPLERS, Pool
+from saesteer.examples.settings import PRESETS, ExampleSettings
+from saesteer.examples.silent import NEGATIVES, Pick, Sought
+from saesteer.examples.windows import WINDOWS, Windows
 
 __all__ = [
     "CLOSE",
     "LEVELS",
+    "NEGATIVES",
     "OPEN",
+    "PRESETS",
+    "SAMPLERS",
+    "WINDOWS",
     "Example",
+    "ExampleSettings",
     "Explanation",
     "Failure",
+    "Grid",
     "Interpretation",
     "LatentFigures",
     "LatentId",
     "LatentRecord",
+    "Loader",
+    "Pick",
+    "Pool",
     "Score",
+    "Skipped",
+    "Sought",
+    "Windows",
     "levelled",
     "marked",
 ]

@@ -24,6 +24,7 @@ from saesteer.report.score_answers import accuracies
 from saesteer.report.score_columns import Column, columns
 from saesteer.report.score_summary import ScorerSummary, costs, failures, summary_of
 from saesteer.report.templating import TEMPLATES, environment, flat, style
+from saesteer.report.token_marks import drawn
 from saesteer.runs import plain, write_text
 
 MOST: Final = 1000
@@ -134,7 +135,7 @@ def pages() -> Environment:
     """One environment for all pages of a run: templates are read once."""
     found = environment()
     found.filters |= {"density": density, "kind": lambda text: text.replace("_", " ")}
-    found.filters["exact"] = words.exact
+    found.filters |= {"exact": words.exact, "shown": lambda token: words.bare_token(drawn(token))}
     return found
 
 

@@ -1,7 +1,8 @@
 """What single answers say, over all latents of a column: accuracy by quantile, ROC. Knows no drawing.
 
 Answers are rows that scorers keep: `truth` and `said` are compared, `probability` is that of yes where
-`truth` is yes or no, `quantile` is that of an active window. A figure leaves out rows without its fields.
+`truth` is yes or no (`value` where there is none), `quantile` is that of the active windows. A figure leaves
+out rows without its fields.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def accuracies(column: Column) -> tuple[Accuracy, ...]:
     found: dict[int | None, tuple[list[bool], list[int]]] = {}
     for number, score in enumerate(column.scores.values()):
         for row in score.rows:
-            verdict, quantile = right(row), row.get("quantile")
+            verdict, quantile = right(row), row.get("others_quantile", row.get("quantile"))
             if verdict is None or not (type(quantile) is int or (quantile is None and row["truth"] is False)):
                 continue
             values, latents = found.setdefault(quantile, ([], []))
@@ -70,13 +71,8 @@ def accuracies(column: Column) -> tuple[Accuracy, ...]:
 
 
 def roc(column: Column) -> Roc | None:
-    """The curve with its area; None without answers of both kinds that have a probability."""
-    answers = [
-        (number, row["truth"], probability)
-        for number, score in enumerate(column.scores.values())
-        for row in score.rows
-        if type(row.get("truth")) is bool and (probability := finite(row.get("probability"))) is not None
-    ]
+    """The curve with its area; None without answers of both kinds that have a probability, or a value."""
+    answers = _graded(column, "probability") or _graded(column, "value")
     truth = np.array([each[1] for each in answers], dtype=bool)
     if not truth.any() or truth.all():
         return None
@@ -85,6 +81,16 @@ def roc(column: Column) -> Roc | None:
     x, y = _curve(probability, truth)
     exact = float(auroc(probability, truth))
     return Roc(x, y, _area(latent, probability, truth, exact), len(answers))
+
+
+def _graded(column: Column, field: str) -> list[tuple[int, bool, float]]:
+    """Number of the latent, truth, and how much the answer says yes."""
+    return [
+        (number, row["truth"], grade)
+        for number, score in enumerate(column.scores.values())
+        for row in score.rows
+        if type(row.get("truth")) is bool and (grade := finite(row.get(field))) is not None
+    ]
 
 
 def _accuracy(quantile: int | None, values: list[bool], latents: list[int]) -> Accuracy:

@@ -69,10 +69,14 @@ class Results:
         return found
 
     def describe(self, about: Mapping[str, Any]) -> None:
-        """Write it anew; explainers and scorers that were described before stay, unless named again."""
+        """Write it anew; explainers and scorers that were described before stay, unless named again.
+
+        With other examples they do not: a window that tested one explanation may have made another.
+        """
         before = self.about() if self.exists else {}
         _check_same_cache(before, about, self.folder)
-        both = {name: {**before.get(name, {}), **about.get(name, {})} for name in ("explainers", "scorers")}
+        kept = before if before.get("examples") == about.get("examples", before.get("examples")) else {}
+        both = {name: {**kept.get(name, {}), **about.get(name, {})} for name in ("explainers", "scorers")}
         write_json(self.folder / ABOUT, {**before, **about, **both, "version": VERSION})
 
     def keep(self, config: str, found: Explanation | Score, figures: LatentFigures) -> None:

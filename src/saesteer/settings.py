@@ -1,7 +1,8 @@
 """What the environment says: folders, device, offline, keys. Reads a `.env`, never writes; knows no client.
 
-Process variables win over the `.env` of the working folder, of which only the names below are taken. The
-process's key is never paired with an address from a `.env`: a stranger's folder cannot send it elsewhere.
+Process variables win over the `.env` of the working folder, of which only the names below are taken, and
+those that `load_key` is asked for. The process's key is never paired with an address from a `.env`: a
+stranger's folder cannot send it elsewhere.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,12 +20,13 @@ from saesteer.errors import InputError
 
 DEVICE: Final = "SAESTEER_DEVICE"  # torch device; default: cpu
 OFFLINE: Final = "SAESTEER_OFFLINE"  # 1: never touch the network (HF_HUB_OFFLINE counts too)
-API_KEY: Final = "OPENAI_API_KEY"  # for models that are called over HTTP; no part calls one yet
+API_KEY: Final = "OPENAI_API_KEY"  # for models that are called over HTTP
 API_BASE: Final = "OPENAI_BASE_URL"
 HF_TOKEN: Final = "HF_TOKEN"  # for models of the Hugging Face Hub that ask for one
 HUB: Final = "https://huggingface.co"
 _NAMES: Final = {DEVICE, OFFLINE, "HF_HUB_OFFLINE", API_KEY, API_BASE, HF_TOKEN}
 
+_KEY_NAME = re.compile(r"[A-Z][A-Z0-9_]*(KEY|TOKEN)")
 _LINE = re.compile(r"(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*(=?)\s*(.*)")
 _TRUE = {"1", "true", "yes", "on"}
 _FALSE = {"", "0", "false", "no", "off"}
@@ -90,6 +92,25 @@ def load_settings(
     )
 
 
+def load_key(
+    name: str, environment: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
+) -> Secret | None:
+    """The key in the variable `name`, of the process or else of the `.env`; None where it is not set.
+
+    Only names that end in KEY or TOKEN: a settings file does not get to send any other variable anywhere.
+    """
+    if not _KEY_NAME.fullmatch(name):
+        raise InputError(
+            f"a key's variable is named like OPENROUTER_API_KEY (... KEY or TOKEN), got {name!r}"
+        )
+    process = os.environ if environment is None else environment
+    filed = read_dotenv(dotenv, {name}) if dotenv is not None else {}
+    found = _secret(process.get(name) or filed.get(name))
+    if found is not None and not (found.reveal().isascii() and found.reveal().isprintable()):
+        raise InputError(f"the key in {name} holds characters that no header takes; copy it anew")
+    return found
+
+
 def hub_unknown() -> bool:
     """Whether the Hugging Face Hub's name leads nowhere here.
 
@@ -106,8 +127,8 @@ def hub_unknown() -> bool:
     return False
 
 
-def read_dotenv(path: Path) -> dict[str, str]:
-    """The `NAME=value` lines of a `.env` that are about a setting; a missing file is an empty one.
+def read_dotenv(path: Path, also: Set[str] = frozenset()) -> dict[str, str]:
+    """The `NAME=value` lines of a `.env` about a setting or one of `also`; a missing file is an empty one.
 
     No expansion and no commands. Lines about anything else, well formed or not, belong to other programs.
     """
@@ -124,7 +145,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         match = _LINE.fullmatch(line.strip())
-        if match is None or match[1] not in _NAMES:
+        if match is None or match[1] not in _NAMES | also:
             continue
         if not match[2]:  # the line itself is not printed: it may be half a key
             raise InputError(f"{path} line {number} is not NAME=value; mend or remove it")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from saesteer.cache import LatentCache
 from saesteer.errors import InputError, UnknownName
-from saesteer.examples import SAMPLERS, WINDOWS, LatentId, LatentRecord, Loader, Skipped
+from saesteer.examples import SAMPLERS, WINDOWS, LatentId, LatentRecord, Loader, Picks, Skipped
 from tests.examples.made import cache, caches, check, small, told
 
 FORMS, NAMES = st.sampled_from(WINDOWS.names()), st.sampled_from(SAMPLERS.names())
@@ -96,7 +96,7 @@ def test_own_functions_take_the_place_of_the_named_ones():
         small(),
         form=lambda grid, entries: WINDOWS.get("centred")(grid, entries),
         sampler=lambda pool, n, draw: np.arange(len(pool))[-n:],
-        source=lambda sought: [],
+        source=lambda sought: Picks.of(()),
     )
     record = loader.record(LatentId(NAME, 0))
     assert isinstance(record, LatentRecord)

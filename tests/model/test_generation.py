@@ -162,10 +162,10 @@ def test_a_model_without_a_tokenizer_generates_tokens():
 
 
 def test_the_end_tokens_of_the_generation_config_count(llama):
-    assert llama._ends() == {2}
+    assert llama.end_tokens() == {2}
     hf = type(llama.hf)(llama.hf.config)
     hf.generation_config.eos_token_id = [7, 9]
-    assert LanguageModel(hf, llama.tokenizer)._ends() == {2, 7, 9}
+    assert LanguageModel(hf, llama.tokenizer).end_tokens() == {2, 7, 9}
 
 
 def test_no_prompts_give_nothing(llama):

@@ -19,7 +19,7 @@ from saesteer.examples.records import (
 from saesteer.examples.results import Interpretation, LatentFigures
 from saesteer.examples.samplers import SAMPLERS, Pool
 from saesteer.examples.settings import PRESETS, ExampleSettings
-from saesteer.examples.silent import NEGATIVES, Pick, Sought
+from saesteer.examples.silent import NEGATIVES, Picks, Sought
 from saesteer.examples.windows import WINDOWS, Windows
 
 __all__ = [
@@ -40,7 +40,7 @@ __all__ = [
     "LatentId",
     "LatentRecord",
     "Loader",
-    "Pick",
+    "Picks",
     "Pool",
     "Score",
     "Skipped",

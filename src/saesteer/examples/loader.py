@@ -6,11 +6,9 @@ on the order of requests nor on which latents are asked for.
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 from jaxtyping import Int
@@ -19,14 +17,12 @@ from saesteer.cache import Entries, LatentCache
 from saesteer.errors import InputError
 from saesteer.examples.building import Builder
 from saesteer.examples.grid import Grid
+from saesteer.examples.luck import luck
 from saesteer.examples.records import Example, LatentId, LatentRecord, Skipped
-from saesteer.examples.samplers import SAMPLERS, Pool, Sampler
+from saesteer.examples.samplers import SAMPLERS, Pool, Sampler, spaced
 from saesteer.examples.settings import PRESETS, ExampleSettings
-from saesteer.examples.silent import NEGATIVES, Pick, Sought, Source
+from saesteer.examples.silent import NEGATIVES, Picks, Sought, Source
 from saesteer.examples.windows import WINDOWS, Form, Windows, in_order
-
-_STREAMS: Final = {"train": 0, "test": 1, "silent_test": 2, "silent_train": 3}
-"""Each draw has luck of its own: another sampler of test windows leaves the training windows as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,8 +78,8 @@ class Loader:
             message = f"{latent} is active in {len(windows)} windows of {self.settings.min_windows}"
             return Skipped(latent, "too_few_windows", message)
         train, test = self._draw(latent, windows)
-        silent_test, silent_train = self._silent(latent, entries, windows, train, test)
-        return self._record(latent, entries, windows, (train, test), (silent_test, silent_train))
+        silent = self._silent(latent, entries, windows, train, test)
+        return self._record(latent, entries, windows, (train, test), silent)
 
     def _windows(self, entries: Entries) -> Windows:
         windows = self._form(self.grid, entries)
@@ -100,20 +96,13 @@ class Loader:
         weaker = np.arange(len(order) - 1, -1, -1)
         parts = self.settings.quantiles
         pool = Pool(windows.scores[order], weaker * parts // max(1, len(order)), parts)
-        for_train, for_test = self._shares(len(pool))
-        train = self._sampled(self._train, pool, for_train, self._luck(latent, "train"))
+        draw = luck(self.settings.seed, *latent, "active")
+        for_train, for_test = shares(len(pool), self.settings.train, self.settings.test)
+        train = self._sampled(self._train, pool, for_train, draw)
         others, places = pool.without(train)
-        test = places[self._sampled(self._test, others, for_test, self._luck(latent, "test"))]
+        test = places[self._sampled(self._test, others, for_test, draw)]
         first, second = (_Drawn(windows.take(order[each]), pool.quantile[each]) for each in (train, test))
         return first, second
-
-    def _shares(self, windows: int) -> tuple[int, int]:
-        """Of training and test windows: as asked, or in proportion where there are too few."""
-        train, test = self.settings.train, self.settings.test
-        if windows >= train + test:
-            return train, test
-        share = -(-windows * train // (train + test))
-        return share, windows - share
 
     def _sampled(self, sampler: Sampler, pool: Pool, n: int, draw: np.random.Generator) -> np.ndarray:
         found = np.asarray(sampler(pool, n, draw), np.int64)
@@ -127,19 +116,16 @@ class Loader:
 
     def _silent(
         self, latent: LatentId, entries: Entries, windows: Windows, train: _Drawn, test: _Drawn
-    ) -> tuple[list[Pick], list[Pick]]:
-        """Those of the test first."""
-
-        def seek(n: int, like: Windows, stream: str, taken: frozenset[int] = frozenset()) -> list[Pick]:
-            if not n:
-                return []
-            near = np.unique(self.grid.window_of(np.sort((like.starts + like.stops) // 2)))
-            draw = self._luck(latent, stream)
-            return self._source(Sought(latent, n, self.grid, entries, windows, near, taken, draw, None))
-
-        found = seek(self.settings.negatives, test.windows, "silent_test")
-        taken = frozenset(each.window for each in found)
-        return found, seek(self.settings.silent_train, train.windows, "silent_train", taken)
+    ) -> tuple[Picks, Picks]:
+        """Those of the explainer and those of the scorer, dealt in turn from one search."""
+        wanted = (self.settings.silent_train, self.settings.negatives)
+        draw = luck(self.settings.seed, *latent, "silent")
+        like = (train.windows, test.windows)
+        found = self._source(Sought(latent, sum(wanted), self.grid, entries, windows, like, draw, None))
+        for_train, _ = shares(len(found), *wanted)
+        to_train = np.zeros(len(found), bool)
+        to_train[spaced(len(found), for_train)] = True
+        return found.take(np.flatnonzero(to_train)), found.take(np.flatnonzero(~to_train))
 
     def _record(
         self,
@@ -147,10 +133,10 @@ class Loader:
         entries: Entries,
         windows: Windows,
         drawn: tuple[_Drawn, _Drawn],
-        silent: tuple[list[Pick], list[Pick]],
+        silent: tuple[Picks, Picks],
     ) -> LatentRecord:
         statistics = self.cache[latent.sae].statistics
-        train, test, silent_test, silent_train = self._examples(entries, drawn, silent)
+        train, test, silent_train, silent_test = self._examples(entries, drawn, silent)
         return LatentRecord(
             latent,
             train,
@@ -160,29 +146,32 @@ class Loader:
             max=float(statistics.max[latent.latent]),
             density=float(statistics.count[latent.latent] / max(1, statistics.tokens)),
             windows=len(windows),
-            about={"negatives": dict(Counter(each.kind for each in silent[0]))},
+            about={"negatives": dict(Counter(silent[1].kinds))},
         )
 
     def _examples(
-        self, entries: Entries, drawn: tuple[_Drawn, _Drawn], silent: tuple[list[Pick], list[Pick]]
+        self, entries: Entries, drawn: tuple[_Drawn, _Drawn], silent: tuple[Picks, Picks]
     ) -> Iterator[tuple[Example, ...]]:
         """All of a record are built at once, then parted."""
-        picks = [*silent[0], *silent[1]]
-        starts, stops = self.grid.bounds(np.array([each.window for each in picks], np.int64))
+        starts, stops = self.grid.bounds(np.concatenate([each.windows for each in silent]))
         active = sum(len(each.windows) for each in drawn)
         built = self._builder.examples(
             np.concatenate([*(each.windows.starts for each in drawn), starts]),
             np.concatenate([*(each.windows.stops for each in drawn), stops]),
             entries,
-            [*drawn[0].quantile.tolist(), *drawn[1].quantile.tolist(), *[None] * len(picks)],
-            ["active"] * active + [each.kind for each in picks],
-            [None] * active + [each.similarity for each in picks],
+            [*drawn[0].quantile.tolist(), *drawn[1].quantile.tolist(), *[None] * len(starts)],
+            ["active"] * active + [kind for each in silent for kind in each.kinds],
+            [None] * active + [similarity for each in silent for similarity in each.similarities],
         )
         at = 0
         for part in (drawn[0].quantile, drawn[1].quantile, *silent):
             yield tuple(built[at : at + len(part)])
             at += len(part)
 
-    def _luck(self, latent: LatentId, stream: str) -> np.random.Generator:
-        name = zlib.crc32(latent.sae.encode())
-        return np.random.default_rng([self.settings.seed, name, latent.latent, _STREAMS[stream]])
+
+def shares(found: int, train: int, test: int) -> tuple[int, int]:
+    """Of training and test windows: as asked, or in proportion where too few were found."""
+    if found >= train + test:
+        return train, test
+    share = -(-found * train // (train + test))
+    return share, found - share

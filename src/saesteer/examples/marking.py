@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
 OPEN: Final = "<<"
 CLOSE: Final = ">>"
+_DOUBLE: Final = re.compile("<(?=<)|>(?=>)")
 
 
 def marked(tokens: Sequence[str], flags: Sequence[bool]) -> str:
     """The text, each run of flagged tokens between marks; spaces before a run stay outside.
 
-    Marks that stand in the text itself are doubled in width (`<<` becomes `< <`), so that they mark nothing.
+    Marks that stand in the text itself are doubled in width (`<<` becomes `< <`), also where two tokens make
+    one together or touch one of ours, so that they mark nothing.
     """
-    found: list[str] = []
-    inside = False
+    parts = [""]  # outside, inside, outside, ...
     for token, flag in zip(tokens, flags, strict=True):
-        token = token.replace(OPEN, "< <").replace(CLOSE, "> >")
-        if flag and not inside:
+        if flag and len(parts) % 2:
             bare = token.lstrip(" ")
-            found += [token[: len(token) - len(bare)], OPEN, bare]
+            parts[-1] += token[: len(token) - len(bare)]
+            parts.append(bare)
+        elif not flag and not len(parts) % 2:
+            parts.append(token)
         else:
-            found += [CLOSE, token] if inside and not flag else [token]
-        inside = flag
-    return "".join([*found, CLOSE] if inside else found)
+            parts[-1] += token
+    return "".join(
+        f"{OPEN}{_wide(part, OPEN[0], CLOSE[0])}{CLOSE}" if i % 2 else _wide(part, CLOSE[0], OPEN[0])
+        for i, part in enumerate(parts)
+    )
+
+
+def _wide(text: str, first: str, last: str) -> str:
+    """Without marks, nor halves of one at its ends, which marks of ours may touch."""
+    text = _DOUBLE.sub(r"\g<0> ", text)
+    return f"{' ' * text.startswith(first)}{text}{' ' * text.endswith(last)}"
 
 
 def levelled(tokens: Sequence[str], levels: Sequence[int]) -> tuple[tuple[str, int], ...]:

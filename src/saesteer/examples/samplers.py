@@ -73,14 +73,18 @@ def bins(pool: Pool, n: int, draw: np.random.Generator) -> Positions:
 
 def even(pool: Pool, n: int, draw: np.random.Generator) -> Positions:
     """At equal distances over all windows in order of strength; nothing is drawn."""
-    n = min(n, len(pool))
-    return (2 * np.arange(n) + 1) * len(pool) // max(1, 2 * n)
+    return spaced(len(pool), min(n, len(pool)))
 
 
 SAMPLERS: Registry[Sampler] = Registry(
     "sampler",
     {"top": top, "random": random, "quantiles": quantiles, "mix": mix, "bins": bins, "even": even},
 )
+
+
+def spaced(size: int, n: int) -> Positions:
+    """`n` different positions of `size` at equal distances."""
+    return (2 * np.arange(n) + 1) * size // max(1, 2 * n)
 
 
 def allotted(sizes: Int[np.ndarray, " parts"], n: int) -> Int[np.ndarray, " parts"]:

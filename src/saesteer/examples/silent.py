@@ -5,8 +5,9 @@ Knows a grid, entries, the latent's active windows. Sources that look for hard o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -23,14 +24,32 @@ _ROUNDS: Final = 4  # of drawing before the silent windows are counted out
 SilentKind = Literal["random", "neighbour", "semantic"]
 
 
-@dataclass(frozen=True)
-class Pick:
-    """A silent window that was chosen."""
+@dataclass(frozen=True, eq=False)
+class Picks:
+    """Silent windows that were chosen, the first choice first."""
 
-    window: int
-    """Its number in the grid."""
-    kind: SilentKind = "random"
-    similarity: float | None = None
+    windows: Int[np.ndarray, " n"]
+    """Their numbers in the grid."""
+    kinds: tuple[SilentKind, ...]
+    similarities: tuple[float | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def take(self, which: Int[np.ndarray, " m"]) -> Picks:
+        kinds = tuple([self.kinds[each] for each in which.tolist()])
+        return Picks(self.windows[which], kinds, tuple([self.similarities[each] for each in which.tolist()]))
+
+    @classmethod
+    def of(
+        cls,
+        windows: Sequence[int],
+        kind: SilentKind = "random",
+        similarities: Sequence[float | None] | None = None,
+    ) -> Picks:
+        """All of one kind."""
+        n = len(windows)
+        return cls(np.array(windows, np.int64), (kind,) * n, tuple(similarities or (None,) * n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,40 +62,46 @@ class Sought:
     entries: Entries
     windows: Windows
     """Where it is active: a silent window shares no token with these."""
-    near: Int[np.ndarray, " q"]
-    """Windows of the grid, ascending, at the active examples that hard ones should resemble."""
-    taken: frozenset[int]
-    """Windows that are chosen already."""
+    like: tuple[Windows, ...]
+    """The examples that hard ones should resemble."""
     draw: np.random.Generator
     around: Any = field(repr=False)
     """The loader's Surroundings: neighbours, embedded windows."""
 
+    @cached_property
+    def near(self) -> Int[np.ndarray, " q"]:
+        """The windows of the grid at the examples."""
+        middles = [(each.starts + each.stops) // 2 for each in self.like]
+        return self.grid.window_of(np.sort(np.concatenate(middles)))
+
     def silent(self, windows: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-        """Which windows of the grid hold no entry and no token of an active window, and are not taken."""
+        """Which windows of the grid hold no entry and no token of an active window."""
         starts, stops = self.grid.bounds(windows)
         tokens = self.entries.tokens
         quiet = np.searchsorted(tokens, starts) == np.searchsorted(tokens, stops)
         ended = np.searchsorted(self.windows.stops, starts, side="right")
-        apart = ended == np.searchsorted(self.windows.starts, stops)
-        return quiet & apart & ~np.isin(windows, list(self.taken)) if self.taken else quiet & apart
+        return quiet & (ended == np.searchsorted(self.windows.starts, stops))
+
+    def fresh(self, windows: Int[np.ndarray, " n"]) -> list[int]:
+        """Those that are silent, in their order, each once."""
+        return list(dict.fromkeys(windows[self.silent(windows)].tolist()))
 
 
-Source = Callable[[Sought], list[Pick]]
+Source = Callable[[Sought], Picks]
 """At most `n` different silent windows; fewer where there are no more of its kind."""
 
 
-def random_windows(sought: Sought) -> list[Pick]:
+def random_windows(sought: Sought) -> Picks:
     """Any silent window, without replacement: drawn from all windows, active ones rejected."""
     found: dict[int, None] = {}
     for _ in range(_ROUNDS if len(sought.grid) > 4 * sought.n else 0):
-        drawn = sought.draw.integers(len(sought.grid), size=2 * sought.n)
-        found |= dict.fromkeys(drawn[sought.silent(drawn)].tolist())
+        found |= dict.fromkeys(sought.fresh(sought.draw.integers(len(sought.grid), size=2 * sought.n)))
         if len(found) >= sought.n:
             break
     else:
-        everywhere = np.arange(len(sought.grid))
-        found |= dict.fromkeys(sought.draw.permutation(everywhere[sought.silent(everywhere)]).tolist())
-    return [Pick(each) for each in list(found)[: sought.n]]
+        everywhere = np.array(sought.fresh(np.arange(len(sought.grid))), np.int64)
+        found |= dict.fromkeys(sought.draw.permutation(everywhere).tolist())
+    return Picks.of(list(found)[: sought.n])
 
 
 NEGATIVES: Registry[Source] = Registry("source of silent windows", {"random": random_windows})

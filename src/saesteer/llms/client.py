@@ -60,6 +60,10 @@ class Usage:
     retries: int = 0
     cost: float | None = None
     """In the currency of the prices that were given; None where there are none."""
+    uncounted: int = 0
+    """Answers whose server told no tokens: the counts of tokens and the cost lack them."""
+    without_logprobs: int = 0
+    """Answers that lack the log-probabilities that were asked for."""
 
     def __add__(self, other: Usage) -> Usage:
         costs = [each for each in (self.cost, other.cost) if each is not None]
@@ -70,6 +74,8 @@ class Usage:
             self.cached + other.cached,
             self.retries + other.retries,
             sum(costs) if costs else None,
+            self.uncounted + other.uncounted,
+            self.without_logprobs + other.without_logprobs,
         )
 
 

@@ -203,7 +203,7 @@ class LanguageModel:
         how = Sampling(temperature, top_k, top_p)
         ids = self._prompt_ids(prompts)
         self._check_length(max(map(len, ids), default=0) + max_new_tokens)
-        ends = frozenset(self._ends()) if stop else frozenset()
+        ends = frozenset(self.end_tokens()) if stop else frozenset()
         with torch.no_grad():
             made = run(self.hf, Job(ids, n, max_new_tokens, how, seed, ends, self.batch_tokens))
         texts = self._continuations(ids, made)
@@ -277,7 +277,7 @@ class LanguageModel:
             raise InputError("a prompt has no content; each needs one token at least")
         return found
 
-    def _ends(self) -> set[int]:
+    def end_tokens(self) -> set[int]:
         """The end tokens that the tokenizer, the config and the generation config name."""
         generation = getattr(self.hf, "generation_config", None)
         named = {*as_ids(getattr(generation, "eos_token_id", None))}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from saesteer.llms import Reply
+from saesteer.llms import Reply, TokenChoice
 
 
 @dataclass(frozen=True)
@@ -39,20 +40,35 @@ class Choices:
 
         None where those characters are not one token, blanks and punctuation around them aside.
         """
-        place = next((i for i, stop in enumerate(self.ends) if stop > start), None)
+        place = self._place(start)
         if place is None or self.ends[place] < end:
             return None
-        assert self.reply.logprobs is not None
-        choice = self.reply.logprobs[place]
-        first = self.ends[place] - len(choice.token)
-        before, after = choice.token[: start - first], choice.token[end - first :]
-        if any(each.isalnum() for each in before + after):
+        token = self._choice(place).token
+        first = self.ends[place] - len(token)
+        if any(each.isalnum() for each in token[: start - first] + token[end - first :]):
             return None
-        found: dict[str, float] = {}
-        for token, logprob in choice.top or ((choice.token, choice.logprob),):
-            said = token.strip(" \t\n,[]:")
-            found[said] = found.get(said, 0.0) + math.exp(min(logprob, 0.0))
-        return found
+        return _stripped(self._choice(place))
+
+    def after(self, start: int) -> Mapping[str, float]:
+        """Of the token behind the one over the character `start`; of none, nothing."""
+        place = self._place(start)
+        return {} if place is None or place + 1 >= len(self.ends) else _stripped(self._choice(place + 1))
+
+    def _place(self, start: int) -> int | None:
+        place = bisect_right(self.ends, start)
+        return place if place < len(self.ends) else None
+
+    def _choice(self, place: int) -> TokenChoice:
+        assert self.reply.logprobs is not None
+        return self.reply.logprobs[place]
+
+
+def _stripped(choice: TokenChoice) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for token, logprob in choice.top or ((choice.token, choice.logprob),):
+        said = token.strip(" \t\n,[]:")
+        found[said] = found.get(said, 0.0) + math.exp(min(logprob, 0.0))
+    return found
 
 
 def share(probabilities: Mapping[str, float], wanted: str, among: tuple[str, ...]) -> float | None:

@@ -2,7 +2,7 @@
 
 An explanation names concepts (by name, by title or by description) and words (in quotation marks, or words
 that belong to a concept). A text expresses a concept where a sentence of it does by the grammar; of a
-sentence that is cut off or not well formed, where most of its concept words are the concept's. Knows no latent.
+sentence that is cut off or not well formed, where most of its concept words are its own. Knows no latent.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ refused on the way in, by the name of the field.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
@@ -17,6 +18,7 @@ from saesteer.runs import plain
 T = TypeVar("T")
 
 _NUMBER: Final = (int, float)
+_COUNTS: Final = tuple(each.name for each in dataclasses.fields(Usage) if each.name != "cost")
 
 
 def encode(found: Explanation | Score | LatentFigures) -> dict[str, Any]:
@@ -131,9 +133,8 @@ def _failure(value: Any) -> Failure:
 
 def _usage(value: Any) -> Usage:
     fields = _Fields(value, "a usage")
-    counts = ("requests", "prompt_tokens", "completion_tokens", "cached", "retries")
-    found = {name: fields.take(name, _whole) for name in counts}
-    return fields.all_of(Usage(**found, cost=fields.take("cost", _or_none(_number))))
+    counts = {name: fields.take(name, _whole) for name in _COUNTS}
+    return fields.all_of(Usage(**counts, cost=fields.take("cost", _or_none(_number))))
 
 
 def _or_none(read: Callable[[Any], T]) -> Callable[[Any], T | None]:

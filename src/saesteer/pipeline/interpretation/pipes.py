@@ -72,9 +72,11 @@ class Pipeline:
         running: set[asyncio.Task[Outcome]] = set()
         try:
             while self._fill(running, waiting):
-                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for each in done:
-                    yield each.result()
+                    outcome = each.result()
+                    running.remove(each)
+                    yield outcome
         finally:
             await _cancelled(running)
 

@@ -10,6 +10,7 @@ Knows files and records; no model, no client.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -99,13 +100,13 @@ class Results:
         for key, found, of in self._lines_of(self._explanations):
             if key.config in explaining:
                 explanations[key], figures[key.latent] = found, of
-        texts = {(key.latent, hash_of(each)) for key, each in explanations.items()}
+        told = Counter((key.latent, hash_of(each)) for key, each in explanations.items())
         scores: dict[Key, Score] = {}
         for score_key, score, of in self._lines_of(self._scores):
-            current = score_key.text == "" or (score_key.latent, score_key.text) in texts
-            if score_key.config in scoring and current:
+            if score_key.config in scoring and _times(score_key, told):
                 scores[score_key], figures[score_key.latent] = score, of
-        return Interpretation(tuple(explanations.values()), tuple(scores.values()), figures, about)
+        each_once = (each for key, each in scores.items() for _ in range(_times(key, told)))
+        return Interpretation(tuple(explanations.values()), tuple(each_once), figures, about)
 
     def _lines_of(self, journal: Journal) -> Iterator[tuple[Key, Any, LatentFigures]]:
         read = explanation_of if journal is self._explanations else score_of
@@ -151,6 +152,11 @@ def _scored_text(found: Explanation | Score) -> str:
     if isinstance(found, Explanation) or found.explanation is None:
         return ""
     return digest(found.explanation)[:16]
+
+
+def _times(key: Key, told: Mapping[tuple[LatentId, str], int]) -> int:
+    """How many explainers said what was scored: their one score is that of each."""
+    return 1 if key.text == "" else told.get((key.latent, key.text), 0)
 
 
 def _configs(about: Mapping[str, Any], part: str) -> set[str]:

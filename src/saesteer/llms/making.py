@@ -1,0 +1,78 @@
+"""A client from a line of text or a mapping of a settings file. Knows the table of clients and none of them.
+
+    openai:gpt-4o-mini                        openai:NAME@http://127.0.0.1:8000/v1
+    hf:FOLDER        vllm:FOLDER              scripted:FILE.jsonl        oracle
+
+or {"client": one of these lines, "cache": FOLDER, and options of the client by their names}.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, Final
+
+from saesteer.errors import InputError, UnknownName
+from saesteer.llms.client import Client
+from saesteer.llms.disk import CachedClient
+from saesteer.names import Registry
+
+_ASIDE: Final = {"client", "cache"}
+_UNSAID: Final = {"clock"}  # options that no file can hold
+
+
+def client_from(given: str | Mapping[str, Any] | Client, table: Registry[Any] | None = None) -> Client:
+    """The client that a line or mapping describes; a client is given back as it is.
+
+    InputError names the field that cannot be meant. `table`: the clients that there are; default: CLIENTS.
+    """
+    if not isinstance(given, str | Mapping):
+        if isinstance(given, Client):
+            return given
+        raise InputError(f"client is a text or a mapping, got {type(given).__name__}")
+    fields: dict[str, Any] = {"client": given} if isinstance(given, str) else dict(given)
+    line, cache = fields.get("client"), fields.get("cache")
+    if not isinstance(line, str) or not line.strip():
+        raise InputError(f"client is a text like openai:gpt-4o-mini or oracle, got {line!r}")
+    if cache is not None and (not isinstance(cache, str) or not cache.strip()):
+        raise InputError(f"cache is a folder, got {cache!r}")
+    options = {name: value for name, value in fields.items() if name not in _ASIDE}
+    client = _made(line.strip(), options, _table() if table is None else table)
+    return client if cache is None else CachedClient(client, cache)
+
+
+def _made(line: str, options: dict[str, Any], table: Registry[Any]) -> Client:
+    name, colon, text = line.partition(":")
+    if name not in table:
+        raise UnknownName.of("client", name, table.names())
+    kind = table.get(name)
+    make = getattr(kind, "from_text", None) if colon else None
+    known = _parameters(kind if make is None else make)
+    first = next(iter(known), None)
+    if colon and (first is None or not text.strip()):
+        raise InputError(
+            f"client: {name} takes no text after the colon" if text else f"client: {line} ends early"
+        )
+    if unknown := [each for each in options if each not in list(known)[1 if colon else 0 :]]:
+        raise UnknownName.of(
+            f"option of the client {name}", unknown[0], set(known) - ({first} if colon else set())
+        )
+    if not colon and (needed := [each for each, must in known.items() if must and each not in options]):
+        raise InputError(f"client: {name} needs {', '.join(needed)}; write {name}:{needed[0].upper()}")
+    made: Client = (make or kind)(text.strip(), **options) if colon else kind(**options)
+    return made
+
+
+def _parameters(call: Any) -> dict[str, bool]:
+    """The names that a constructor takes, in order, and whether each must be given."""
+    return {
+        each.name: each.default is each.empty
+        for each in inspect.signature(call).parameters.values()
+        if each.name not in _UNSAID and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    }
+
+
+def _table() -> Registry[Any]:
+    from saesteer.llms import CLIENTS
+
+    return CLIENTS

@@ -1,0 +1,63 @@
+"""Surprisal: how much less a window surprises a base model that was told the explanation. Knows one model."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from saesteer.examples import Explanation, Failure, LatentRecord, Score
+from saesteer.model import LanguageModel
+from saesteer.scorers.asking import fingerprint_of, text_or_failure, without_answers
+from saesteer.scorers.loss import ONE_AT_A_TIME, nats_behind
+from saesteer.scorers.separation import missing, separated
+from saesteer.scorers.wording import Wording, joined, settings_of, wording_of
+
+
+@dataclass(frozen=True, eq=False)
+class Surprisal:
+    """The drop of a window's mean loss per token, told the explanation instead of a sentence without one."""
+
+    lm: LanguageModel
+    wording: str | Wording = "plain"
+    """"plain", "titles" (stories of the embedded world), or a template that holds {explanation}."""
+
+    name = "surprisal"
+    headline = "auc"
+    needs_explanation = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wording", wording_of(self.wording))
+
+    async def score(self, record: LatentRecord, explanation: Explanation | None) -> Score:
+        """AUROC of the drop, active against silent windows; rows are windows."""
+        text = text_or_failure(explanation)
+        if isinstance(text, Failure):
+            return without_answers(self.name, record, None, text)
+        found = missing(self.name, record, text)
+        return found or separated(self.name, record, text, await asyncio.to_thread(self.drops, record, text))
+
+    def prompt(self, explanation: str, text: str = "") -> str:
+        """What the model reads where it is told the explanation."""
+        return joined(wording_of(self.wording).said(explanation), text)
+
+    def drops(self, record: LatentRecord, explanation: str) -> Float[np.ndarray, " windows"]:
+        """Nats per token, of active windows first; 0 for a window without a token to predict."""
+        wording = wording_of(self.wording)
+        texts = [each.text for each in (*record.test, *record.silent_test)]
+        told, untold = (_behind(before, texts) for before in (wording.said(explanation), wording.dummy))
+        with ONE_AT_A_TIME:
+            nats, counts = nats_behind(self.lm, told[0] + untold[0], told[1] + untold[1])
+        after, before = np.split(nats / np.maximum(counts, 1), 2)
+        return before - after
+
+    def fingerprint(self) -> str:
+        settings = settings_of(wording_of(self.wording))
+        return fingerprint_of(self.name, settings | {"model": self.lm.fingerprint(), **self.lm.arithmetic})
+
+
+def _behind(before: str, texts: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before each text, and the text with the space that parts them."""
+    return [before] * len(texts), [joined(before, text).removeprefix(before) for text in texts]

@@ -1,0 +1,66 @@
+"""How an explanation is said before a text, so that a base model's loss tells what it makes of it.
+
+Knows templates, no model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from saesteer.errors import InputError, UnknownName
+from saesteer.scorers.templates import one_line, template
+
+_PLACE: Final = "{explanation}"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """A sentence that says what a text is about, and one in its place that says nothing."""
+
+    template: str
+    """Holds {explanation}."""
+    dummy: str = ""
+    """Empty: nothing stands before the text."""
+
+    def __post_init__(self) -> None:
+        if self.template.count(_PLACE) != 1:
+            raise InputError(f"a template holds {_PLACE} once, got {self.template!r}")
+
+    def said(self, explanation: str) -> str:
+        """The sentence, whose end is not doubled."""
+        bare = one_line(explanation).strip()
+        ends = self.template.partition(_PLACE)[2][:1]
+        return self.template.replace(_PLACE, bare.removesuffix(".") if ends == "." else bare)
+
+
+def wordings() -> dict[str, Wording]:
+    """By name: "plain" for any model; "titles" as stories of the embedded world begin, or do not."""
+    return {
+        "plain": Wording(template("surprisal"), template("surprisal_dummy")),
+        "titles": Wording("A story about {explanation}."),
+    }
+
+
+def wording_of(given: str | Wording) -> Wording:
+    """By its name, or a template of one's own."""
+    if isinstance(given, Wording):
+        return given
+    if _PLACE in given:
+        return Wording(given)
+    known = wordings()
+    if given not in known:
+        raise UnknownName.of("wording", given, known)
+    return known[given]
+
+
+def joined(before: str, text: str) -> str:
+    """Both, with a space between them where neither has one."""
+    if not before or not text or before[-1].isspace() or text[0].isspace():
+        return before + text
+    return f"{before} {text}"
+
+
+def settings_of(wording: Wording) -> dict[str, Any]:
+    """For fingerprints."""
+    return {"template": wording.template, "dummy": wording.dummy}

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from saesteer.cache import Entries, LatentCache, Statistics
 from saesteer.errors import InputError
 from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId, Score
-from saesteer.latents.logit_effect import LogitEffect
+from saesteer.latents import LogitEffect
 from saesteer.report.bars import histogram_bars
 from saesteer.report.interpretation_page import pages
 from saesteer.report.latent_answers import MOST, in_order, shown_answer, start_of

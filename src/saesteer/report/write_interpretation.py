@@ -11,7 +11,7 @@ from urllib.parse import quote
 from saesteer.cache import LatentCache
 from saesteer.errors import InputError
 from saesteer.examples import Interpretation, LatentId
-from saesteer.latents.logit_effect import LogitEffect
+from saesteer.latents import LogitEffect
 from saesteer.report.interpretation_page import PageNotes, latent_lines, write_overview
 from saesteer.report.latent_links import addresses, files
 from saesteer.report.latent_page import LatentNotes, LatentPages, Neighbour

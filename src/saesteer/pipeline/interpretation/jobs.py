@@ -86,10 +86,9 @@ class Ground:
     sources: Mapping[str, str] = field(default_factory=dict)
     """SAE of the cache -> where it was loaded from, where that is known."""
 
-    def fingerprint(self, with_effects: bool) -> str:
-        """Equal where equal records are drawn; `with_effects`: they say what a latent promotes."""
-        found: list[Any] = [cache_fingerprint(self.cache), plain(self.settings)]
-        return digest([*found, "effects"] if with_effects else found)
+    def fingerprint(self) -> str:
+        """Equal where equal windows are drawn."""
+        return digest([cache_fingerprint(self.cache), plain(self.settings)])
 
     def about(self, results: Results) -> dict[str, Any]:
         """The part of about.json that is of no explainer and no scorer."""

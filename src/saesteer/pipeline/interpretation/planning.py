@@ -61,13 +61,11 @@ async def planned(run: Run, stages: Stages, latents: Sequence[LatentId]) -> Plan
 class _Counter:
     """A client that counts."""
 
-    client: Client
+    clients: list[Client] = field(default_factory=list)
+    """In whose place it stands."""
+    name: str = "a counter"
     requests: int = 0
     characters: int = 0
-
-    @property
-    def name(self) -> str:
-        return self.client.name
 
     async def complete(self, request: Request) -> Reply:
         self.requests += 1
@@ -75,7 +73,7 @@ class _Counter:
         return Reply(_STANDS_IN, usage=Usage(requests=1))
 
     def fingerprint(self) -> str:
-        return self.client.fingerprint()
+        return self.clients[0].fingerprint()
 
     async def close(self) -> None:
         """Nothing is held."""
@@ -95,8 +93,7 @@ class _Counted:
 
     def asks(self) -> dict[str, Asks]:
         named = [each for each in (self.stages.explainer, *self.stages.scorers) if each is not None]
-        none = _Counter(None)  # type: ignore[arg-type]
-        found = {each.name: self._counters.get(each.name, none) for each in named}
+        found = {each.name: self._counters.get(each.name, _Counter()) for each in named}
         return {name: Asks(each.requests, each.characters // _PER_TOKEN) for name, each in found.items()}
 
     async def latent(self, run: Run, latent: LatentId) -> None:
@@ -123,30 +120,21 @@ class _Counted:
 
     def _counting(self, tool: T) -> T | None:
         """The tool with counters for clients, also inside tools that it holds; None where it asks nobody."""
-        counter = self._counters.setdefault(tool.name, _Counter(None))  # type: ignore[arg-type]
-        found = _with_counter(tool, counter)
-        if counter.client is None:
-            del self._counters[tool.name]
-            return None
-        return found
+        counter = self._counters[tool.name] = _Counter()
+        found: T = _with_counter(tool, counter)
+        return found if counter.clients else None
 
 
 def _with_counter(tool: Any, counter: _Counter) -> Any:
     if isinstance(tool, Client):
-        counter.client = tool
+        counter.clients.append(tool)
         return counter
     if not is_dataclass(tool) or isinstance(tool, type):
         return tool
-    changed = {
-        each.name: _with_counter(value, counter)
-        for each in fields(tool)
-        if each.init and _holds_client(value := getattr(tool, each.name))
-    }
+    values = {each.name: getattr(tool, each.name) for each in fields(tool) if each.init}
+    counting = {name: _with_counter(value, counter) for name, value in values.items()}
+    changed = {name: each for name, each in counting.items() if each is not values[name]}
     return replace(tool, **changed) if changed else tool
-
-
-def _holds_client(value: Any) -> bool:
-    return isinstance(value, Client | Explainer | Scorer) and not isinstance(value, type)
 
 
 async def _tried(work: Any) -> Failure | None:

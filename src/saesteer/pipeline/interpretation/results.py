@@ -81,7 +81,7 @@ class Results:
 
     def keep(self, config: str, found: Explanation | Score, figures: LatentFigures) -> None:
         """One line more, on the disk when this returns."""
-        line = {"config": config, "of": encode(figures), "found": encode(found)}
+        line = {**encode(found), "config": config, "of": encode(figures)}
         try:
             (self._explanations if isinstance(found, Explanation) else self._scores).append(line)
         except (SaesteerError, OSError) as error:
@@ -116,10 +116,11 @@ class Results:
         read = explanation_of if journal is self._explanations else score_of
         for number, line in enumerate(journal, start=1):
             try:
-                found, of = read(line["found"]), figures_of(line["of"])
-                yield Key(found.latent, line["config"], _scored_text(found)), found, of
-            except (CorruptFile, KeyError, TypeError) as error:
+                config, of = str(line.pop("config")), figures_of(line.pop("of"))
+                found = read(line)
+            except (CorruptFile, KeyError, AttributeError, TypeError) as error:
                 raise CorruptFile(f"{journal.path} line {number}: {error}") from error
+            yield Key(found.latent, config, _scored_text(found)), found, of
 
 
 def load_results(folder: str | Path) -> Interpretation:

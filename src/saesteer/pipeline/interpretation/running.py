@@ -34,6 +34,8 @@ class Stages:
     records: Records
     examples: str
     """A fingerprint of cache and example settings: part of every configuration."""
+    effects: bool = False
+    """Whether records say what a latent promotes, which explainers look at and scorers do not."""
     explainer: Explainer | None = None
     """None: what the folder holds is scored."""
     scorers: tuple[Scorer, ...] = ()
@@ -42,7 +44,8 @@ class Stages:
 
     def config(self, tool: Explainer | Scorer) -> str:
         """Equal for results that may stand for each other."""
-        return digest([tool.fingerprint(), self.examples])[:16]
+        effects = self.effects and tool is self.explainer
+        return digest([tool.fingerprint(), self.examples, effects])[:16]
 
 
 @dataclass

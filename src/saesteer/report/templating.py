@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Undefined
 from markupsafe import Markup
 
 from saesteer.report import words
@@ -22,7 +22,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: words.visible(value) if type(value) is str else value,
+        finalize=_harmless,
     )
     found.filters |= {
         "number": words.number,
@@ -34,6 +34,11 @@ def environment() -> Environment:
         "address": lambda path: quote(path, safe="/"),
     }
     return found
+
+
+def _harmless(value: Any) -> Any:
+    """Whatever becomes text on the page, also what is no plain string but has a name from outside."""
+    return value if isinstance(value, Markup | Undefined | int | float) else words.visible(str(value))
 
 
 def style(*names: str) -> Markup:

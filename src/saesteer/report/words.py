@@ -9,6 +9,8 @@ from saesteer.statistics import Interval
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
+_HIDDEN = re.compile(f"{_UNSEEN.pattern}|[\u00ad\u061c\u200b\u200e\u200f\u2028\u2029\u2060-\u2064\ufeff]")
+
 
 def number(value: float | None, digits: int = 2) -> str:
     """0.31, or a dash where there is none, as of 0 / 0."""
@@ -57,3 +59,8 @@ def token(text: str) -> str:
 def bare_token(text: str) -> str:
     """A token on its own: a leading space shows as a low dot."""
     return token(re.sub(r"^ ", "·", text) or "∅")
+
+
+def exact(text: str) -> str:
+    """`text`; what draws nothing, or turns the text that follows around, is written out as ⟨U+202E⟩."""
+    return _HIDDEN.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", text)

@@ -12,15 +12,14 @@ saes:                           # a list of values means one SAE for each
 
 from __future__ import annotations
 
-import math
 import re
-import types
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from itertools import product
-from typing import Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
+from saesteer.runs.fields import made, typed
 from saesteer.training.condition import Condition
 from saesteer.training.config import TrainConfig
 from saesteer.training.forms import FORMS
@@ -111,11 +110,11 @@ class TrainPlan:
         """From a mapping as YAML gives it; InputError names the field."""
         values = dict(given)
         if isinstance(values.get("condition"), Mapping):
-            values["condition"] = _made(ConditionPlan, values["condition"], "condition")
+            values["condition"] = made(ConditionPlan, values["condition"], "condition")
         for name in ("saes", "at", "logs"):
             if isinstance(values.get(name), str | Mapping):
                 values[name] = [values[name]]
-        return _made(cls, values, "the plan")
+        return made(cls, values, "the plan")
 
     def patterns(self) -> tuple[str, ...]:
         """Every hookpoint or pattern that is asked for."""
@@ -139,7 +138,7 @@ class TrainPlan:
             if not isinstance(entry, Mapping):
                 raise InputError(f"{where} is a mapping such as {{architecture: topk, ...}}, got {entry!r}")
             at = entry.get("at", self.at)
-            patterns = _typed(f"{where}: at", [at] if isinstance(at, str) else at, tuple[str, ...])
+            patterns = typed(f"{where}: at", [at] if isinstance(at, str) else at, tuple[str, ...])
             if empty := [key for key, value in entry.items() if value == []]:
                 raise InputError(f"{where}: {empty[0]} is an empty list, which makes no SAE; give a value")
             for one, varied in _written_out({k: v for k, v in entry.items() if k != "at"}):
@@ -161,8 +160,8 @@ class TrainPlan:
         shared = {key: value for key, value in one.items() if key in _SHARED}
         shared = {"tokens": self.tokens, "report_tokens": max(1, self.tokens // 100)} | shared
         condition = self.condition.condition() if self.condition is not None else None
-        form_made = _made(form, settings, where)
-        return _made(TrainConfig, shared | {"form": form_made, "condition": condition}, where)
+        form_made = made(form, settings, where)
+        return made(TrainConfig, shared | {"form": form_made, "condition": condition}, where)
 
 
 def _written_out(entry: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
@@ -184,48 +183,3 @@ def _name(one: Mapping[str, Any], varied: tuple[str, ...]) -> str:
     return "-".join(
         [str(one.get("architecture")), str(one.get("d_sae")), *(f"{key}{one[key]}" for key in more)]
     )
-
-
-def _made(kind: Any, given: Mapping[str, Any], where: str) -> Any:
-    """A dataclass from plain values; unknown, missing and odd ones are named."""
-    known = {each.name: each for each in fields(kind)}
-    for key in given:
-        if key not in known:
-            raise UnknownName.of(f"field of {where}", key, known)
-    missing = [
-        name
-        for name, each in known.items()
-        if name not in given and each.default is MISSING and each.default_factory is MISSING
-    ]
-    if missing:
-        raise InputError(f"{where}: {missing[0]} is missing; give it")
-    hints = get_type_hints(kind)
-    return kind(**{key: _typed(f"{where}: {key}", value, hints[key]) for key, value in given.items()})
-
-
-def _typed(name: str, value: Any, hint: Any) -> Any:
-    """The value as the field's type; whole numbers may be written 5e6, lists become tuples."""
-    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    if value is None and type(None) in kinds:
-        return None
-    for kind in kinds:
-        if kind is int and isinstance(value, float | str) and _number(value).is_integer():
-            return int(_number(value))
-        if kind is float and not isinstance(value, bool) and not math.isnan(_number(value)):
-            return _number(value)
-        if get_origin(kind) is tuple and isinstance(value, list | tuple):
-            return tuple(_typed(name, each, get_args(kind)[0]) for each in value)
-        if get_origin(kind) is not None and get_origin(kind) is not tuple and isinstance(value, Mapping):
-            return value
-        if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and value is True):
-            return value
-    wanted = " or ".join(getattr(each, "__name__", str(each)) for each in kinds if each is not type(None))
-    raise InputError(f"{name} is {wanted}, got {value!r}; mend it")
-
-
-def _number(value: Any) -> float:
-    """YAML reads 5e6 as text."""
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return math.nan

@@ -1,0 +1,187 @@
+"""A folder of explanations and scores: two append-only journals, and a page that says what they are about.
+
+    about.json          model, SAEs, cache, and of every explainer and scorer its settings and configuration
+    explanations.jsonl  one line per latent and configuration; of two, the later one counts
+    scores.jsonl        the same per latent, configuration and explanation
+
+A line stays when settings change: it is found again when they change back, and is in no result meanwhile.
+Knows files and records; no model, no client.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from saesteer.errors import CorruptFile, InputError, SaesteerError
+from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId, Score
+from saesteer.pipeline.interpretation.codecs import encode, explanation_of, figures_of, score_of
+from saesteer.pipeline.interpretation.failing import Fatal
+from saesteer.runs import Journal, alone, digest, read_json, write_json
+
+ABOUT: Final = "about.json"
+EXPLANATIONS: Final = "explanations.jsonl"
+SCORES: Final = "scores.jsonl"
+VERSION: Final = 1
+_SILENT: Final = LatentFigures(0.0, 0.0, 0)
+
+
+class Key(NamedTuple):
+    """What one result is of."""
+
+    latent: LatentId
+    config: str
+    """Of explainer or scorer, example settings and cache."""
+    text: str = ""
+    """A hash of the explanation that was scored."""
+
+
+class Results:
+    """The folder; made on the first line that is written."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self._explanations = Journal(self.folder / EXPLANATIONS)
+        self._scores = Journal(self.folder / SCORES)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Nobody else writes here meanwhile; SaesteerError where somebody does."""
+        with alone(self.folder / ".lock", self.folder):
+            yield
+
+    @property
+    def exists(self) -> bool:
+        return (self.folder / ABOUT).is_file()
+
+    def about(self) -> dict[str, Any]:
+        """What the journals are about."""
+        if not self.exists:
+            raise InputError(
+                f"{self.folder} holds no explanations (there is no {ABOUT}); saesteer explain makes them"
+            )
+        found = read_json(self.folder / ABOUT)
+        if not isinstance(found, dict) or found.get("version") != VERSION:
+            raise CorruptFile(f"{self.folder / ABOUT} is none of this version; explain into another folder")
+        return found
+
+    def describe(self, about: Mapping[str, Any]) -> None:
+        """Write it anew; explainers and scorers that were described before stay, unless named again.
+
+        With other examples they do not: a window that tested one explanation may have made another.
+        """
+        before = self.about() if self.exists else {}
+        _check_same_cache(before, about, self.folder)
+        kept = before if before.get("examples") == about.get("examples", before.get("examples")) else {}
+        both = {name: {**kept.get(name, {}), **about.get(name, {})} for name in ("explainers", "scorers")}
+        write_json(self.folder / ABOUT, {**before, **about, **both, "version": VERSION})
+
+    def keep(self, config: str, found: Explanation | Score, figures: LatentFigures) -> None:
+        """One line more, on the disk when this returns."""
+        line = {**encode(found), "config": config, "of": encode(figures)}
+        try:
+            (self._explanations if isinstance(found, Explanation) else self._scores).append(line)
+        except (SaesteerError, OSError) as error:
+            raise Fatal(str(error)) from error
+
+    def explained(self) -> dict[Key, Explanation]:
+        """Every explanation by its key."""
+        return {key: found for key, found, _ in self._lines_of(self._explanations)}
+
+    def scored(self) -> dict[Key, bool]:
+        """The key of every score, and whether something of it failed."""
+        return {key: bool(found.failures) for key, found, _ in self._lines_of(self._scores)}
+
+    def load(self) -> Interpretation:
+        """What is current: of the configurations in about.json, and scores of the explanations that stand."""
+        about = self.about()
+        explaining, scoring = _configs(about, "explainers"), _configs(about, "scorers")
+        figures: dict[LatentId, LatentFigures] = {}
+        explanations: dict[Key, Explanation] = {}
+        for key, found, of in self._lines_of(self._explanations):
+            if key.config in explaining:
+                explanations[key], figures[key.latent] = found, of
+        told = Counter((key.latent, hash_of(each)) for key, each in explanations.items())
+        scores: dict[Key, Score] = {}
+        for score_key, score, of in self._lines_of(self._scores):
+            if score_key.config in scoring and _times(score_key, told):
+                scores[score_key], figures[score_key.latent] = score, of
+        each_once = (each for key, each in scores.items() for _ in range(_times(key, told)))
+        return Interpretation(tuple(explanations.values()), tuple(each_once), figures, about)
+
+    def _lines_of(self, journal: Journal) -> Iterator[tuple[Key, Any, LatentFigures]]:
+        read = explanation_of if journal is self._explanations else score_of
+        for number, line in enumerate(journal, start=1):
+            try:
+                config, of = str(line.pop("config")), figures_of(line.pop("of"))
+                found = read(line)
+            except (CorruptFile, KeyError, AttributeError, TypeError) as error:
+                raise CorruptFile(f"{journal.path} line {number}: {error}") from error
+            yield Key(found.latent, config, _scored_text(found)), found, of
+
+
+def load_results(folder: str | Path) -> Interpretation:
+    """All that explaining and scoring into this folder has found so far."""
+    return Results(folder).load()
+
+
+def save_results(found: Interpretation, folder: str | Path) -> None:
+    """Write an interpretation to a folder of its own, as `load_results` reads it."""
+    results = Results(folder)
+    if results.exists:
+        raise InputError(f"{folder} holds results already; give another folder")
+    with results.locked():
+        for each in (*found.explanations, *found.scores):
+            name = each.explainer if isinstance(each, Explanation) else each.scorer
+            results.keep(config_named(found.about, each, name), each, found.latents.get(each.latent, _SILENT))
+        results.describe(_described(found))
+
+
+def config_named(about: Mapping[str, Any], found: Explanation | Score, name: str) -> str:
+    """The configuration that an explainer or scorer has in about.json, or one made of its name."""
+    part = about.get("explainers" if isinstance(found, Explanation) else "scorers", {})
+    entry = part.get(name, {}) if isinstance(part, Mapping) else {}
+    return str(entry["config"]) if isinstance(entry, Mapping) and "config" in entry else digest(name)[:16]
+
+
+def hash_of(explanation: Explanation | None) -> str:
+    """What stands for an explanation's text in the key of a score; "" for none."""
+    return "" if explanation is None or explanation.text is None else digest(explanation.text)[:16]
+
+
+def _scored_text(found: Explanation | Score) -> str:
+    """Scores alone have one."""
+    if isinstance(found, Explanation) or found.explanation is None:
+        return ""
+    return digest(found.explanation)[:16]
+
+
+def _times(key: Key, told: Mapping[tuple[LatentId, str], int]) -> int:
+    """How many explainers said what was scored: their one score is that of each."""
+    return 1 if key.text == "" else told.get((key.latent, key.text), 0)
+
+
+def _configs(about: Mapping[str, Any], part: str) -> set[str]:
+    return {str(each["config"]) for each in about.get(part, {}).values()}
+
+
+def _described(found: Interpretation) -> dict[str, Any]:
+    """about.json with an entry for every name that occurs."""
+    about = dict(found.about)
+    for part, each, name in [
+        *(("explainers", each, each.explainer) for each in found.explanations),
+        *(("scorers", each, each.scorer) for each in found.scores),
+    ]:
+        entries = dict(about.get(part, {}))
+        entries[name] = {**entries.get(name, {}), "config": config_named(found.about, each, name)}
+        about[part] = entries
+    return about
+
+
+def _check_same_cache(before: Mapping[str, Any], about: Mapping[str, Any], folder: Path) -> None:
+    one, other = before.get("cache", {}), about.get("cache", {})
+    if one and other and one.get("fingerprint") != other.get("fingerprint"):
+        raise InputError(f"{folder} holds results of another cache; give another folder with --out")

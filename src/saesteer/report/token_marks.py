@@ -1,0 +1,39 @@
+"""Tokens as HTML, shaded by what a latent does there, every text escaped. Knows windows, no page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from markupsafe import Markup, escape
+
+from saesteer.examples import Example
+from saesteer.report import words
+
+LONGEST: Final = 80
+"""Letters of one token that are shown."""
+
+
+def marked_tokens(example: Example, largest: float) -> Markup:
+    """The text of a window; active tokens are shaded by their share of `largest`, and say their value."""
+    pieces = [
+        _piece(token, float(value), largest, example.start + place)
+        for place, (token, value) in enumerate(zip(example.tokens, example.activations, strict=True))
+    ]
+    return Markup("".join(pieces))
+
+
+def drawn(token: str) -> str:
+    """A token so that everything in it is seen, the end cut off where it is very long."""
+    text = words.exact(token.replace("\r\n", "\n").replace("\n", "↵").replace("\t", "⇥"))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}… ({len(token):,} letters)"
+
+
+def _piece(token: str, value: float, largest: float, place: int) -> str:
+    text = drawn(token)
+    body = text.lstrip(" ")
+    space, shown = text[: len(text) - len(body)], str(escape(body))
+    if value <= 0:
+        return space + shown
+    share = min(100, max(8, round(100 * value / largest))) if largest > 0 else 8
+    title = escape(f"{words.bare_token(text)}  {value:.4g}  token {place:,}")
+    return f'{space}<mark style="--a:{share}%" title="{title}">{shown or "∅"}</mark>'

@@ -51,7 +51,7 @@ class BestOf:
             )
 
     async def explain(self, record: LatentRecord) -> Explanation:
-        """Fails by "too_few_examples", as the first try where all do, or by "unscored" if none has a value."""
+        """Fails by "too_few_examples", as the first try where all do, or by "unscored" without any value."""
         shown, kept = parted(record.train, self.held_out)
         if not shown or not kept:
             said = (

@@ -27,7 +27,7 @@ class RandomOther:
     async def explain(self, record: LatentRecord) -> Explanation:
         """A failure "missing" where no other latent has an explanation."""
         own = {_folded(text) for id, text in self._pool if id == record.id}
-        others = [each for each in self._pool if each[0] != record.id and _folded(each[1]) not in own]
+        others = [each for each in self._pool if _folded(each[1]) not in own]
         near = [each for each in others if each[0].sae == record.id.sae] or others
         if not near:
             said = "no other latent has an explanation; explain others first"

@@ -3,13 +3,14 @@
 import asyncio
 
 import pytest
+from tokenizers.processors import TemplateProcessing
 
 from saesteer.errors import InputError
 from saesteer.llms import Message, Refused, Request, user
 from saesteer.llms.hf_local import HFClient
 from saesteer.llms.many import complete_all
 from saesteer.model import LanguageModel, load_model
-from tests.model.small import build, language_model, tokenizer
+from tests.model.small import Apply, build, language_model, tokenizer
 
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}{% if m.role == 'system' and no_system is defined %}"
@@ -25,6 +26,7 @@ WORKED = (
 
 def chatting(template=TEMPLATE, **options):
     words = tokenizer(bos_token="[bos]", eos_token="[eos]", pad_token="[pad]")
+    words.backend_tokenizer.post_processor = TemplateProcessing("[bos] $A", special_tokens=[("[bos]", 1)])
     words.chat_template = template
     return HFClient((build("llama"), words), **options)
 
@@ -91,6 +93,9 @@ def test_requests_that_wait_together_are_one_batch():
     requests = [Request((*WORKED, Message("user", f"w{number} .")), 3) for number in range(10)]
     assert len({each.text for each in ask(client, *requests)}) > 1
     assert batches == [4, 4, 2]
+    batches.clear()
+    ask(client, *requests, *requests[:4], concurrency=6)
+    assert batches == [4, 4, 4, 2]  # who was answered asks again before the next batch
 
 
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
@@ -153,6 +158,16 @@ def test_turns_end_where_a_base_model_begins_the_next(world, monkeypatch):
     assert reply.ended == "stop"
     assert len(reply.logprobs) < len(free.logprobs)
     assert "".join(each.token for each in reply.logprobs).startswith(reply.text)
+
+
+def test_the_model_answers_unsteered_where_the_asking_code_steers():
+    lm = language_model("llama")
+    request = Request(user("w1 w2 w3"), 8)
+    [plain] = ask(HFClient(lm), request)
+    with lm.intervening([Apply("layers.1", lambda x: -x)]):
+        assert lm.generate(["w1 w2 w3"], max_new_tokens=8, temperature=0).rows[0].text != plain.text
+        [steered] = ask(HFClient(lm), request)
+    assert steered == plain
 
 
 # Lengths

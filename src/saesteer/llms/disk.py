@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -38,7 +39,7 @@ class CachedClient:
 
     def fingerprint(self) -> str:
         """The client's own: the cache changes no answer."""
-        return self._client.fingerprint()
+        return self._asked
 
     async def close(self) -> None:
         await self._client.close()
@@ -57,10 +58,14 @@ class CachedClient:
         await asyncio.to_thread(write_json, path, entry)
         return reply
 
+    @cached_property
+    def _asked(self) -> str:
+        return self._client.fingerprint()
+
     def path(self, request: Request) -> Path:
         """Where the answer to a request is kept."""
         asked: dict[str, Any] = {
-            "client": self._client.fingerprint(),
+            "client": self._asked,
             "messages": [[each.role, each.content] for each in request.messages],
             "max_tokens": request.max_tokens,
             "temperature": float(request.temperature),

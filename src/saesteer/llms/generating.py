@@ -57,6 +57,11 @@ class _Stored:
     ids: tuple[int, ...] = ()
     layers: tuple[tuple[Tensor, Tensor], ...] = ()
 
+    @classmethod
+    def of(cls, ids: tuple[int, ...], cache: Any) -> _Stored:
+        """What a cache of one row holds of these tokens."""
+        return cls(ids, tuple((layer.keys, layer.values) for layer in cache.layers))
+
 
 class Generator:
     """Generates with one model, one batch at a time."""
@@ -106,9 +111,7 @@ class Generator:
             logits_to_keep=1,
         )
         if self._stores and len(rows) == 1:
-            self._stored = _Stored(
-                rows[0], tuple((each.keys, each.values) for each in out.past_key_values.layers)
-            )
+            self._stored = _Stored.of(rows[0], out.past_key_values)
         return out.logits[:, -1], out.past_key_values, mask
 
     # What prompts begin with
@@ -137,7 +140,7 @@ class Generator:
             use_cache=True,
             logits_to_keep=1,
         )
-        self._stored = _Stored(ids, tuple((each.keys, each.values) for each in cache.layers))
+        self._stored = _Stored.of(ids, cache)
 
     def _spread(self, shared: int, shifts: list[int]) -> DynamicCache | None:
         """A cache of `shared` columns for each row, of which the first `shift` are padding."""
@@ -145,7 +148,8 @@ class Generator:
             return DynamicCache() if self._stores else None
         cache = DynamicCache()  # of whole layers, also where the model attends to a window of them
         for number, pair in enumerate(self._stored.layers):
-            cache.update(*(_shifted(each, shared, shifts) for each in pair), number)
+            keys, values = (_shifted(each, shared, shifts) for each in pair)
+            cache.update(keys, values, number)
         return cache
 
 
@@ -223,7 +227,7 @@ class _Batch:
             made.ids.append(token)
             if told is not None:
                 made.logprobs.append(told[0])
-                made.top.append(told[1][: prompt.top])
+                made.top.append(told[1])
             if len(made.ids) == prompt.max_new:
                 made.ended = "length"
         self.going[place] = made.ended == "going"

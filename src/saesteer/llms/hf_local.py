@@ -83,7 +83,7 @@ class HFClient:
                 "model": self._lm.fingerprint(),
                 "arithmetic": self._lm.arithmetic,
                 "template": str(getattr(tokenizer, "chat_template", None)),
-                "words": len(tokenizer),
+                "words": digest(tokenizer.get_vocab()),
                 "options": self._options,
                 "longest": self._longest,
             }

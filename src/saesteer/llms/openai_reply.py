@@ -105,7 +105,8 @@ def _usage(found: Any, prices: Prices | None, lacking: int) -> Usage:
     cost = None
     if prices is not None:
         cost = sum(count * price for count, price in zip(counts, prices, strict=True)) / _MILLION
-    return Usage(1, *counts, cost=cost, without_logprobs=lacking)
+    prompt, completion = counts
+    return Usage(1, prompt, completion, cost=cost, without_logprobs=lacking)
 
 
 # Log-probabilities

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saesteer.examples import SAMPLERS, Pool
-from saesteer.examples.samplers import allotted
+from saesteer.examples.samplers import allotted, strongest_first
 
 PARTS = 5
 
@@ -81,3 +81,9 @@ def test_shares_are_as_equal_as_the_parts_allow(sizes, n):
     assert given_.sum() == min(n, sizes.sum()) and (given_ <= sizes).all()
     open_ = given_ < sizes
     assert not open_.any() or given_.max() - given_[open_].min() <= 1
+
+
+@given(st.lists(st.floats(2**-60, 2**60, width=32) | st.sampled_from([0.5, 1.0, 1.5]), max_size=50))
+def test_the_order_of_strength_is_that_of_a_stable_sort(scores):
+    scores = np.array(scores, np.float32)
+    assert strongest_first(scores).tolist() == np.argsort(-scores, kind="stable").tolist()

@@ -72,13 +72,13 @@ def _activity(table: LatentTable, stride: int) -> Any:
         indptr = np.concatenate([[0], np.cumsum(kept)])[indptr]
         tokens = tokens[kept] // stride
     shape = (table.d_sae, int(tokens.max(initial=0)) + 1)
-    return csr_array((np.ones(len(tokens), np.float32), tokens.astype(np.int32), indptr), shape=shape)
+    places = (tokens.astype(np.int32, copy=False), indptr.astype(np.int32))  # int64 in one makes both int64
+    return csr_array((np.ones(len(tokens), np.float32), *places), shape=shape)
 
 
 def _blocks(activity: Any, active: Int[np.ndarray, " tokens"]) -> Iterator[tuple[int, int]]:
     """Runs of latents with work for each of about equal size."""
-    sums = np.concatenate([[0], np.cumsum(active[activity.indices], dtype=np.int64)])
-    work = sums[activity.indptr]
+    work = np.concatenate([[0], np.cumsum(activity @ active.astype(np.float64))])
     low = 0
     while low < activity.shape[0]:
         high = max(low + 1, int(np.searchsorted(work, work[low] + _PRODUCTS, side="right")) - 1)

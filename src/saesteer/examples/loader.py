@@ -21,7 +21,7 @@ from saesteer.examples.grid import Grid
 from saesteer.examples.luck import luck
 from saesteer.examples.promoted import Promoted
 from saesteer.examples.records import Example, LatentId, LatentRecord, Skipped
-from saesteer.examples.samplers import SAMPLERS, Pool, Sampler, spaced
+from saesteer.examples.samplers import SAMPLERS, Pool, Sampler, spaced, strongest_first
 from saesteer.examples.settings import PRESETS, ExampleSettings
 from saesteer.examples.silent import NEGATIVES, Picks, Sought, Source
 from saesteer.examples.similar import Neighbours
@@ -109,7 +109,7 @@ class Loader:
 
     def _draw(self, latent: LatentId, windows: Windows) -> tuple[_Drawn, _Drawn]:
         """Training windows first, test windows among the others."""
-        order = np.argsort(-windows.scores, kind="stable")[: self.settings.max_windows]
+        order = strongest_first(windows.scores)[: self.settings.max_windows]
         weaker = np.arange(len(order) - 1, -1, -1)
         parts = self.settings.quantiles
         pool = Pool(windows.scores[order], weaker * parts // max(1, len(order)), parts)

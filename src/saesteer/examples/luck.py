@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.random.bit_generator import ISeedSequence
@@ -22,4 +22,4 @@ class _Hashed(ISeedSequence):
 
 def luck(*names: object) -> np.random.Generator:
     """Another stream for other names; the same one wherever and whenever it is asked for."""
-    return np.random.Generator(np.random.PCG64(_Hashed(repr(names))))
+    return np.random.Generator(np.random.PCG64(cast(Any, _Hashed(repr(names)))))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -16,10 +16,11 @@ from jaxtyping import Bool, Int
 from saesteer.cache import Entries
 from saesteer.examples.grid import Grid
 from saesteer.examples.records import LatentId
+from saesteer.examples.surroundings import Surroundings
 from saesteer.examples.windows import Windows
 from saesteer.names import Registry
 
-_ROUNDS: Final = 4  # of drawing before the silent windows are counted out
+_ROUNDS: Final = 4  # of drawing before all silent windows are gone through
 
 SilentKind = Literal["random", "neighbour", "semantic"]
 
@@ -65,8 +66,7 @@ class Sought:
     like: tuple[Windows, ...]
     """The examples that hard ones should resemble."""
     draw: np.random.Generator
-    around: Any = field(repr=False)
-    """The loader's Surroundings: neighbours, embedded windows."""
+    around: Surroundings = field(repr=False)
 
     @cached_property
     def near(self) -> Int[np.ndarray, " q"]:
@@ -86,6 +86,13 @@ class Sought:
         """Those that are silent, in their order, each once."""
         return list(dict.fromkeys(windows[self.silent(windows)].tolist()))
 
+    def everywhere(self) -> Int[np.ndarray, " n"]:
+        """All windows of the grid that are silent, in one pass over the entries."""
+        quiet = np.ones(len(self.grid), bool)
+        for tokens in (self.entries.tokens, self.windows.starts, self.windows.stops - 1):
+            quiet[self.grid.window_of(tokens)] = False
+        return np.flatnonzero(quiet)
+
 
 Source = Callable[[Sought], Picks]
 """At most `n` different silent windows; fewer where there are no more of its kind."""
@@ -94,14 +101,25 @@ Source = Callable[[Sought], Picks]
 def random_windows(sought: Sought) -> Picks:
     """Any silent window, without replacement: drawn from all windows, active ones rejected."""
     found: dict[int, None] = {}
-    for _ in range(_ROUNDS if len(sought.grid) > 4 * sought.n else 0):
-        found |= dict.fromkeys(sought.fresh(sought.draw.integers(len(sought.grid), size=2 * sought.n)))
+    windows = len(sought.grid)
+    silent = max(0, windows - len(sought.windows))
+    many = silent > windows // 4 and silent > 4 * sought.n
+    for _ in range(_ROUNDS if many else 0):
+        size = 8 + sought.n * 5 * windows // (silent * 4)
+        found |= dict.fromkeys(sought.fresh(sought.draw.integers(windows, size=size)))
         if len(found) >= sought.n:
             break
     else:
-        everywhere = np.array(sought.fresh(np.arange(len(sought.grid))), np.int64)
-        found |= dict.fromkeys(sought.draw.permutation(everywhere).tolist())
+        found |= dict.fromkeys(sought.draw.permutation(sought.everywhere()).tolist())
     return Picks.of(list(found)[: sought.n])
 
 
-NEGATIVES: Registry[Source] = Registry("source of silent windows", {"random": random_windows})
+NEGATIVES: Registry[Source] = Registry(
+    "source of silent windows",
+    {
+        "random": random_windows,
+        "neighbours": "saesteer.examples.hard:neighbour_windows",
+        "semantic": "saesteer.examples.hard:semantic_windows",
+        "mixed": "saesteer.examples.hard:mixed_windows",
+    },
+)

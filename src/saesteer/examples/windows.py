@@ -38,12 +38,13 @@ Form = Callable[[Grid, Entries], Windows]
 def tiled(grid: Grid, entries: Entries) -> Windows:
     """The grid's own windows, those with an entry above 0."""
     entries = above_zero(entries)
-    window = grid.window_of(entries.tokens)
-    first = _first(window)
+    stretch = grid.stretch_of(entries.tokens)
+    starts = entries.tokens - (entries.tokens - grid.starts[stretch]) % grid.length
+    first = _first(starts)
     if not len(first):
         return Windows(first, first, entries.values)
-    starts, stops = grid.bounds(window[first])
-    return Windows(starts, stops, np.maximum.reduceat(entries.values, first))
+    stops = np.minimum(starts[first] + grid.length, grid.stops[stretch[first]])
+    return Windows(starts[first], stops, np.maximum.reduceat(entries.values, first))
 
 
 def centred(grid: Grid, entries: Entries) -> Windows:

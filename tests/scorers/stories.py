@@ -67,21 +67,21 @@ def story_record(latent: int, count: int = 40, seed: int = 0) -> LatentRecord:
 
 
 @cache
-def concept_record(concept: str, count: int = 24) -> LatentRecord:
+def concept_record(concept: str, first: int = 12, count: int = 24) -> LatentRecord:
     """A latent that does what its explanation says: active all over stories about the concept, and nowhere
     else.
     """
     told = world_concept(concept)
-    active = [_middle(text, number, "active") for number, text in enumerate(told.positive[: 2 * count])]
-    silent = [_middle(text, number, "random") for number, text in enumerate(told.negative[: 2 * count])]
+    active = [_part(text, number, first, "active") for number, text in enumerate(told.positive[: 2 * count])]
+    silent = [_part(text, number, first, "random") for number, text in enumerate(told.negative[: 2 * count])]
     parts = (active[::2], active[1::2], silent[::2], silent[1::2])
     return LatentRecord(LatentId("layers.3", best_latent(concept)), *map(tuple, parts), max=1.0)
 
 
-def _middle(text: str, number: int, kind: str) -> Example:
-    """24 tokens behind the opening."""
+def _part(text: str, number: int, first: int, kind: str) -> Example:
+    """24 tokens; at 12 most openings are over."""
     lm = world()[0]
-    ids = lm.tokenize([text], bos=False).ids[0, 12:36].tolist()
+    ids = lm.tokenize([text], bos=False).ids[0, first : first + 24].tolist()
     tokens = tuple(each.replace("\u2581", " ") for each in lm.tokenizer.convert_ids_to_tokens(ids))
     values = np.full(len(ids), float(kind == "active"))
     return Example(np.array(ids), tokens, values, number, number, None, kind)  # type: ignore[arg-type]

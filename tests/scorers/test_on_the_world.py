@@ -79,10 +79,12 @@ def test_an_oracle_that_errs_half_of_the_time_says_nothing():
 
 @pytest.mark.parametrize("concept", CONCEPTS)
 def test_the_model_reads_explanations_through_its_titles(concept):
-    scorer, record = Surprisal(world()[0], "titles"), concept_record(concept)
-    right = run(scorer, record, title(concept)).value
-    assert right > 0.8
-    assert right > run(scorer, record, title("computers")).value + 0.2
+    """Perfectly where a story begins, as it was trained; less well from its middle on."""
+    scorer = Surprisal(world()[0], "titles")
+    middle, beginning = (concept_record(concept, first) for first in (12, 0))
+    assert run(scorer, beginning, title(concept)).value > 0.95
+    right = run(scorer, middle, title(concept)).value
+    assert 0.7 < right < 1.0 and right > run(scorer, middle, title("computers")).value + 0.2
 
 
 @pytest.mark.parametrize("concept", CONCEPTS)

@@ -189,11 +189,11 @@ def test_the_drop_is_of_the_mean_loss(lm):
     of = replace(
         record(), test=windows(("the cat sat",)), silent_test=windows(("a dog ran in",), 50, "random", 0.0)
     )
-    scorer = Surprisal(lm, Wording("the {explanation} .", "a mat ."))
+    scorer = Surprisal(lm, Wording("the {explanation} .", ("a mat .", "the sea .", "a dog .")))
     drops = scorer.drops(of, "sea")
     for window, drop in zip((*of.test, *of.silent_test), drops, strict=True):
-        told, untold = nats_behind(lm, ["the sea .", "a mat ."], [window.text] * 2)[0] / len(window.tokens)
-        assert drop == pytest.approx(untold - told, abs=1e-5)
+        told, *untold = nats_behind(lm, ["the sea .", "a mat .", "a dog ."], [window.text] * 3)[0]
+        assert drop == pytest.approx((np.mean(untold) - told) / len(window.tokens), abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +215,12 @@ def test_wordings_are_checked():
         wording_of("titels")
     with pytest.raises(InputError, match="once"):
         Wording("nothing is said")
+    with pytest.raises(InputError, match="tuple"):
+        Wording("{explanation}", "nothing")
+    assert Wording("{explanation}", ("a", "b")).unsaid("a") == ("b",)
+    assert Wording("{explanation}", ("a",)).unsaid("a") == ("a",)
     plain = wording_of("plain")
-    assert plain.said("a wedding").endswith("Excerpt:") and plain.dummy.endswith("Excerpt:")
+    assert plain.said("a wedding").endswith("Excerpt:") and plain.dummies[0].endswith("Excerpt:")
     assert joined("A.", "b") == "A. b" and joined("A.", " b") == "A. b"
     assert joined("", "b") == "b" and joined("A.", "") == "A."
 

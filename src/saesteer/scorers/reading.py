@@ -3,7 +3,7 @@
 "behind": the explanation stands behind the text, and its own loss is what counts. "titles" and other
 wordings: it stands before the text, as models read that know titles and no such question. By Bayes' rule that
 is the same: ln p(explanation | text) - ln p(explanation) = ln p(text | explanation) - ln p(text), where the
-second text stands behind the wording's dummy.
+second text stands behind the wording's dummies.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ class Reading:
             before = [prompt + text + self.bridge for prompt, text in zip(prompts, texts, strict=True)]
             said = joined(self.bridge, one_line(explanation).strip()).removeprefix(self.bridge)
             return nats_behind(lm, before, [said] * len(texts))[0]
-        told, untold = (
+        told, *untold = (
             nats_behind(lm, [joined(each, prompt) for prompt in prompts], texts)[0]
-            for each in (self.wording.said(explanation), self.wording.dummy)
+            for each in (self.wording.said(explanation), *self.wording.unsaid(explanation))
         )
-        return told - untold
+        return told - np.mean(untold, axis=0)
 
     def settings(self) -> dict[str, Any]:
         """For fingerprints."""

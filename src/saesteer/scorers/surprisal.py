@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +19,7 @@ from saesteer.scorers.wording import Wording, joined, settings_of, wording_of
 
 @dataclass(frozen=True, eq=False)
 class Surprisal:
-    """The drop of a window's mean loss per token, told the explanation instead of a sentence without one."""
+    """The drop of a window's mean loss per token, told the explanation instead of other sentences."""
 
     lm: LanguageModel
     wording: str | Wording = "plain"
@@ -47,17 +48,17 @@ class Surprisal:
         """Nats per token, of active windows first; 0 for a window without a token to predict."""
         wording = wording_of(self.wording)
         texts = [each.text for each in (*record.test, *record.silent_test)]
-        told, untold = (_behind(before, texts) for before in (wording.said(explanation), wording.dummy))
         with ONE_AT_A_TIME:
-            nats, counts = nats_behind(self.lm, told[0] + untold[0], told[1] + untold[1])
-        after, before = np.split(nats / np.maximum(counts, 1), 2)
-        return before - after
+            told = self._loss(wording.said(explanation), texts)
+            untold = [self._loss(each, texts) for each in wording.unsaid(explanation)]
+        return np.mean(untold, axis=0) - told
+
+    def _loss(self, before: str, texts: Sequence[str]) -> Float[np.ndarray, " windows"]:
+        """Per token of each text behind the same sentence."""
+        spaced = [joined(before, text).removeprefix(before) for text in texts]
+        nats, counts = nats_behind(self.lm, [before] * len(texts), spaced)
+        return nats / np.maximum(counts, 1)
 
     def fingerprint(self) -> str:
         settings = settings_of(wording_of(self.wording))
         return fingerprint_of(self.name, settings | {"model": self.lm.fingerprint(), **self.lm.arithmetic})
-
-
-def _behind(before: str, texts: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before each text, and the text with the space that parts them."""
-    return [before] * len(texts), [joined(before, text).removeprefix(before) for text in texts]

@@ -16,16 +16,18 @@ _PLACE: Final = "{explanation}"
 
 @dataclass(frozen=True)
 class Wording:
-    """A sentence that says what a text is about, and one in its place that says nothing."""
+    """A sentence that says what a text is about, and sentences in its place that do not."""
 
     template: str
     """Holds {explanation}."""
-    dummy: str = ""
-    """Empty: nothing stands before the text."""
+    dummies: tuple[str, ...] = ("",)
+    """What a text's loss is compared with is the mean over these; empty: nothing stands before the text."""
 
     def __post_init__(self) -> None:
         if self.template.count(_PLACE) != 1:
             raise InputError(f"a template holds {_PLACE} once, got {self.template!r}")
+        if not self.dummies or isinstance(self.dummies, str):
+            raise InputError(f"dummies are a tuple of one sentence or more, got {self.dummies!r}")
 
     def said(self, explanation: str) -> str:
         """The sentence, whose end is not doubled."""
@@ -33,12 +35,22 @@ class Wording:
         ends = self.template.partition(_PLACE)[2][:1]
         return self.template.replace(_PLACE, bare.removesuffix(".") if ends == "." else bare)
 
+    def unsaid(self, explanation: str) -> tuple[str, ...]:
+        """The dummies but for the one that says the same, if another is left."""
+        others = tuple(each for each in self.dummies if each != self.said(explanation))
+        return others or self.dummies
+
 
 def wordings() -> dict[str, Wording]:
-    """By name: "plain" for any model; "titles" as stories of the embedded world begin, or do not."""
+    """By name: "plain" for any model; "titles" as stories of the embedded world begin, and other titles.
+
+    A title is better compared with titles than with none: a model that was told of some topic expects less
+    of an opening and of a cast, and windows that begin in the middle of a story have neither.
+    """
+    titles = tuple(f"A story about {topic}." for topic in ("music", "money", "a garden"))
     return {
-        "plain": Wording(template("surprisal"), template("surprisal_dummy")),
-        "titles": Wording("A story about {explanation}."),
+        "plain": Wording(template("surprisal"), (template("surprisal_dummy"),)),
+        "titles": Wording("A story about {explanation}.", titles),
     }
 
 
@@ -63,4 +75,4 @@ def joined(before: str, text: str) -> str:
 
 def settings_of(wording: Wording) -> dict[str, Any]:
     """For fingerprints."""
-    return {"template": wording.template, "dummy": wording.dummy}
+    return {"template": wording.template, "dummies": list(wording.dummies)}

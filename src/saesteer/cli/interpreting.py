@@ -77,7 +77,7 @@ def named_saes(given: Sequence[str] | None) -> dict[str | None, str]:
         name, equals, source = each.partition("=")
         if not equals:
             name, source = "", each
-        if not source or (name or None) in found:
+        if not source or (equals and not name) or (name or None) in found:
             raise InputError(f"--sae is SOURCE or NAME=SOURCE, each name once, got {each!r}")
         found[name or None] = source
     return found

@@ -22,9 +22,11 @@ from typing import Any, Final
 
 from saesteer.errors import InputError
 from saesteer.examples import PRESETS, ExampleSettings
-from saesteer.pipeline.interpretation.making import Asked, asked_for
+from saesteer.explainers import EXPLAINERS
+from saesteer.pipeline.interpretation.making import Asked, asked_for, known
 from saesteer.runs import read_yaml
 from saesteer.runs.fields import made
+from saesteer.scorers import SCORERS
 
 WORLD: Final = "world"
 OUT: Final = "interpretation"
@@ -117,11 +119,12 @@ class InterpretConfig:
 
     def explainer_asked(self) -> Asked:
         """Name and options."""
-        return asked_for(self.explainer, "explainer")
+        return known(asked_for(self.explainer, "explainer"), EXPLAINERS)
 
     def scorers_asked(self) -> tuple[Asked, ...]:
         """The same of every scorer."""
-        return tuple(asked_for(each, f"scorers[{number}]") for number, each in enumerate(self.scorers))
+        asked = [asked_for(each, f"scorers[{number}]") for number, each in enumerate(self.scorers)]
+        return tuple(known(each, SCORERS) for each in asked)
 
 
 def example_settings(preset: str, changed: Mapping[str, Any]) -> ExampleSettings:

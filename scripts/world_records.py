@@ -67,9 +67,9 @@ class Captured:
         )
 
 
-def captured(lm: LanguageModel, sae: SAE, stories: int = 300) -> Captured:
-    """The first of the held-out stories."""
-    rows = capture(lm, itertools.islice(labelled_stories().documents, stories), sae)
+def captured(lm: LanguageModel, sae: SAE, stories: int = 300, first: int = 0) -> Captured:
+    """Stories that neither the model nor the SAE was trained on, from the number `first`."""
+    rows = capture(lm, itertools.islice(labelled_stories().documents, first, first + stories), sae)
     windows = []
     for number in range(rows.n_documents):
         content = np.flatnonzero((rows.places.document == number) & rows.content)

@@ -57,7 +57,7 @@ def test_a_script_file(tmp_path):
         {"text": "x", "ended": "length", "logprobs": [["x", -0.5, [["x", -0.5], ["y", -1.5]]], ["!", -1]]},
         {"when": "stop", "error": "unavailable", "message": "gone"},
     ]
-    client = ScriptedClient.from_text(script(tmp_path, *lines))
+    client = ScriptedClient.from_file(script(tmp_path, *lines))
     asked = [ONE, Request(user("a wedding", "system")), ONE, Request(user("stop it")), ONE]
     first, wedding, second, gone, over = ask(client, *asked)
     assert [first.text, wedding.text, second.text] == ["first", "a wedding", "x"]
@@ -80,24 +80,24 @@ def test_a_script_file(tmp_path):
 )
 def test_a_script_that_is_none_is_refused_by_line(tmp_path, line, says):
     with pytest.raises(InputError, match=says):
-        ScriptedClient.from_text(script(tmp_path, line))
+        ScriptedClient.from_file(script(tmp_path, line))
 
 
 def test_scripts_without_lines_or_with_unknown_errors(tmp_path):
     with pytest.raises(InputError, match="no lines"):
-        ScriptedClient.from_text(script(tmp_path))
+        ScriptedClient.from_file(script(tmp_path))
     with pytest.raises(UnknownName, match="did you mean 'unavailable'"):
-        ScriptedClient.from_text(script(tmp_path, {"error": "unavailible"}))
+        ScriptedClient.from_file(script(tmp_path, {"error": "unavailible"}))
     with pytest.raises(InputError, match="there is no file"):
-        ScriptedClient.from_text(str(tmp_path / "none.jsonl"))
+        ScriptedClient.from_file(str(tmp_path / "none.jsonl"))
 
 
 def test_fingerprints_are_of_the_answers(tmp_path):
     a, b = ScriptedClient(["a"]), ScriptedClient(["b"])
     assert a.fingerprint() == ScriptedClient(["a"]).fingerprint() != b.fingerprint()
     assert ScriptedClient([Refused("a")]).fingerprint() != a.fingerprint()
-    filed = ScriptedClient.from_text(script(tmp_path, {"text": "a", "when": "x"})).fingerprint()
-    assert filed != ScriptedClient.from_text(script(tmp_path, {"text": "a"})).fingerprint()
+    filed = ScriptedClient.from_file(script(tmp_path, {"text": "a", "when": "x"})).fingerprint()
+    assert filed != ScriptedClient.from_file(script(tmp_path, {"text": "a"})).fingerprint()
 
 
 # Many at once

@@ -27,6 +27,12 @@ VERBS: Final[Table] = {
         "saesteer.cli.detect:detect",
         "Score texts by a concept's latent, with a calibrated threshold.",
     ),
+    "explain": ("saesteer.cli.explain:explain", "Say in words what latents of a cache stand for."),
+    "score": (
+        "saesteer.cli.score:score",
+        "Measure how well explanations foretell what their latents do.",
+    ),
+    "interpret": ("saesteer.cli.interpret:interpret", "Cache, explain, score and report, in one go."),
     "steer": ("saesteer.cli.steer:steer", "Turn a concept into a steering spec."),
     "tune": ("saesteer.cli.tune:tune", "Fine-tune a copy of a model on a concept's texts."),
     "calibrate": (

@@ -1,8 +1,10 @@
 """Examples of latents, drawn from a cache, and the records that explainers and scorers exchange.
 
-Knows: caches, windows, sampling, sentence embeddings. Does not know: explainers, scorers, clients' answers.
+Knows: caches, windows, sampling, neighbours, sentence embeddings. Does not know: explainers, scorers,
+clients' answers.
 """
 
+from saesteer.examples.embedded import EmbeddedWindows, embed_windows, store_embedded
 from saesteer.examples.grid import Grid
 from saesteer.examples.loader import Loader
 from saesteer.examples.marking import CLOSE, OPEN, levelled, marked
@@ -20,6 +22,7 @@ from saesteer.examples.results import Interpretation, LatentFigures
 from saesteer.examples.samplers import SAMPLERS, Pool
 from saesteer.examples.settings import PRESETS, ExampleSettings
 from saesteer.examples.silent import NEGATIVES, Picks, Sought
+from saesteer.examples.similar import SIMILARITIES, Neighbour, Neighbours, neighbours, store_neighbours
 from saesteer.examples.windows import WINDOWS, Windows
 
 __all__ = [
@@ -29,7 +32,9 @@ __all__ = [
     "OPEN",
     "PRESETS",
     "SAMPLERS",
+    "SIMILARITIES",
     "WINDOWS",
+    "EmbeddedWindows",
     "Example",
     "ExampleSettings",
     "Explanation",
@@ -40,12 +45,18 @@ __all__ = [
     "LatentId",
     "LatentRecord",
     "Loader",
+    "Neighbour",
+    "Neighbours",
     "Picks",
     "Pool",
     "Score",
     "Skipped",
     "Sought",
     "Windows",
+    "embed_windows",
     "levelled",
     "marked",
+    "neighbours",
+    "store_embedded",
+    "store_neighbours",
 ]

@@ -7,7 +7,7 @@ on the order of requests nor on which latents are asked for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +16,19 @@ from jaxtyping import Int
 from saesteer.cache import Entries, LatentCache
 from saesteer.errors import InputError
 from saesteer.examples.building import Builder
+from saesteer.examples.embedded import EmbeddedWindows
 from saesteer.examples.grid import Grid
 from saesteer.examples.luck import luck
+from saesteer.examples.promoted import Promoted
 from saesteer.examples.records import Example, LatentId, LatentRecord, Skipped
 from saesteer.examples.samplers import SAMPLERS, Pool, Sampler, spaced
 from saesteer.examples.settings import PRESETS, ExampleSettings
 from saesteer.examples.silent import NEGATIVES, Picks, Sought, Source
+from saesteer.examples.similar import Neighbours
+from saesteer.examples.surroundings import Surroundings
 from saesteer.examples.windows import WINDOWS, Form, Windows, in_order
+from saesteer.model import LanguageModel
+from saesteer.saes import SAE
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,18 +46,28 @@ class Loader:
         self,
         cache: LatentCache,
         settings: ExampleSettings | str | None = None,
+        lm: LanguageModel | None = None,
+        saes: Mapping[str, SAE] | None = None,
         *,
         form: Form | None = None,
         sampler: Sampler | None = None,
         source: Source | None = None,
+        neighbours: Mapping[str, Neighbours] | None = None,
+        embedded: EmbeddedWindows | None = None,
     ) -> None:
-        """`settings`: also a name of PRESETS. `form`, `sampler` and `source`: functions in place of the named
-        ones; `sampler` draws both training and test windows.
+        """`settings`: also a name of PRESETS. `lm` with `saes`, by their names in the cache: records get the
+        tokens that latents promote and suppress.
+
+        `form`, `sampler` and `source`: functions in place of the named ones; `sampler` draws both training
+        and test windows. `neighbours`, by SAE, and `embedded`: kept from an earlier run, else made when a
+        source first needs them.
         """
         self.cache = cache
         self.settings = PRESETS.get(settings) if isinstance(settings, str) else settings or ExampleSettings()
         self.grid = Grid.of(cache.tokens, self.settings.length)
         self._builder = Builder(cache)
+        self._promoted = Promoted(cache, lm, saes or {})
+        self._around = Surroundings(cache, self.grid, self.settings, saes or {}, neighbours or {}, embedded)
         self._form = form or WINDOWS.get(self.settings.form)
         self._train = sampler or SAMPLERS.get(self.settings.train_sampler)
         self._test = sampler or SAMPLERS.get(self.settings.test_sampler)
@@ -70,7 +86,8 @@ class Loader:
 
     def record(self, latent: LatentId) -> LatentRecord | Skipped:
         """Examples of one latent, or why there are none."""
-        entries = self.cache[latent.sae].latent(latent.latent)
+        found = self.cache[latent.sae].latent(latent.latent)
+        entries = Entries(np.asarray(found.tokens), np.asarray(found.values))
         windows = self._windows(entries)
         if not len(windows):
             return Skipped(latent, "never_active", f"{latent} is active nowhere in the cache")
@@ -121,7 +138,9 @@ class Loader:
         wanted = (self.settings.silent_train, self.settings.negatives)
         draw = luck(self.settings.seed, *latent, "silent")
         like = (train.windows, test.windows)
-        found = self._source(Sought(latent, sum(wanted), self.grid, entries, windows, like, draw, None))
+        found = self._source(
+            Sought(latent, sum(wanted), self.grid, entries, windows, like, draw, self._around)
+        )
         for_train, _ = shares(len(found), *wanted)
         to_train = np.zeros(len(found), bool)
         to_train[spaced(len(found), for_train)] = True
@@ -136,6 +155,7 @@ class Loader:
         silent: tuple[Picks, Picks],
     ) -> LatentRecord:
         statistics = self.cache[latent.sae].statistics
+        promoted, suppressed = self._promoted.of(latent)
         train, test, silent_train, silent_test = self._examples(entries, drawn, silent)
         return LatentRecord(
             latent,
@@ -146,6 +166,8 @@ class Loader:
             max=float(statistics.max[latent.latent]),
             density=float(statistics.count[latent.latent] / max(1, statistics.tokens)),
             windows=len(windows),
+            promoted=promoted,
+            suppressed=suppressed,
             about={"negatives": dict(Counter(silent[1].kinds))},
         )
 

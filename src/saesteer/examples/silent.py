@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int
 from saesteer.cache import Entries
 from saesteer.examples.grid import Grid
 from saesteer.examples.records import LatentId
+from saesteer.examples.surroundings import Surroundings
 from saesteer.examples.windows import Windows
 from saesteer.names import Registry
 
@@ -65,8 +66,7 @@ class Sought:
     like: tuple[Windows, ...]
     """The examples that hard ones should resemble."""
     draw: np.random.Generator
-    around: Any = field(repr=False)
-    """The loader's Surroundings: neighbours, embedded windows."""
+    around: Surroundings = field(repr=False)
 
     @cached_property
     def near(self) -> Int[np.ndarray, " q"]:
@@ -104,4 +104,12 @@ def random_windows(sought: Sought) -> Picks:
     return Picks.of(list(found)[: sought.n])
 
 
-NEGATIVES: Registry[Source] = Registry("source of silent windows", {"random": random_windows})
+NEGATIVES: Registry[Source] = Registry(
+    "source of silent windows",
+    {
+        "random": random_windows,
+        "neighbours": "saesteer.examples.hard:neighbour_windows",
+        "semantic": "saesteer.examples.hard:semantic_windows",
+        "mixed": "saesteer.examples.hard:mixed_windows",
+    },
+)

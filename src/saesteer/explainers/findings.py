@@ -5,6 +5,7 @@ Knows counts, no record; says nothing in English.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -101,8 +102,12 @@ def _sentence(seen: Observed) -> Literal["first", "last"] | None:
 def _trait(seen: Observed) -> str | None:
     """What the spellings of its words have in common, where others have it seldom."""
     inside = {word: each.inside for word, each in seen.fires_on.items()}
-    endings = {word[-n:] for word in inside for n in (2, 3, 4) if word.isalpha() and len(word) > n + 1}
-    for ending in sorted(endings, key=lambda each: (-len(each), each)):
+    endings: defaultdict[str, float] = defaultdict(float)
+    for word, share in inside.items():
+        for n in range(2, min(5, len(word) - 1)) if word.isalpha() else ():
+            endings[word[-n:]] += share
+    common = [each for each, share in endings.items() if share >= MOSTLY]
+    for ending in sorted(common, key=lambda each: (-len(each), each)):
         if _shared(seen, inside, _ends_with(ending)):
             return f"-{ending}"
     if _shared(seen, inside, lambda word: any(map(str.isdigit, word))):

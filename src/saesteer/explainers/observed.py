@@ -6,13 +6,12 @@ test. A word with an activation far below the strongest is neither active nor si
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
-from jaxtyping import Float
 
 from saesteer.examples import LatentRecord
 from saesteer.explainers.evidence import Evidence, compared
@@ -27,6 +26,8 @@ _REACH: Final = 12
 """Words on either side of an active one that count as around it; a sentence ends it sooner."""
 _LONGEST: Final = 3
 """Words of an n-gram."""
+_ONCE: Final = 1.5
+"""Weight up to which an n-gram may have been seen in one row only, which tells nothing."""
 _WEAK: Final = 0.2
 """Share of a strong window's peak below which a word does not count as active."""
 
@@ -37,7 +38,10 @@ _ONE_BY_ONE: Final = 3
 _SEVERAL: Final = 4
 """Occurrences from which a word's neighbours are counted."""
 
+K = TypeVar("K")
 Words = Sequence[Word]
+Place = tuple[Words, int]
+"""A window and the number of a word in it."""
 Beside = Mapping[int, Mapping[str, float]]
 """Offset -> what stands there and its share; EDGE for nothing."""
 
@@ -64,51 +68,64 @@ class Observed:
 
 def observed(record: LatentRecord) -> Observed:
     """There must be an active word."""
-    floor = _WEAK * float(np.quantile([each.max for each in record.train], 0.9))
     examples = (*record.train, *record.silent_train)
     windows = [words_of(each) for each in examples]
-    active = [(window, i) for window in windows for i, word in enumerate(window) if word.activation > floor]
-    silent = [(window, i) for window in windows for i, word in enumerate(window) if not word.active]
-    weights = np.array([window[i].activation for window, i in active])
-    weights = weights / weights.mean()
-    on, hits, places = Counter[str](), Counter[str](), Counter[int]()
-    for (window, i), weight in zip(active, weights, strict=True):
-        on[window[i].text] += weight
-        hits[window[i].text] += 1
-        places[i] += weight / len(active)
-    off = Counter(window[i].text for window, i in silent)
+    floor = _WEAK * float(np.quantile([each.max for each in record.train], 0.9))
+    active = [(w, i) for w in windows for i, word in enumerate(w) if word.activation > floor]
+    silent = [(w, i) for w in windows for i, word in enumerate(w) if not word.active]
+    mean = sum(w[i].activation for w, i in active) / len(active)
+    on = _added((w[i].text, w[i].activation / mean) for w, i in active)
+    hits, off = Counter(w[i].text for w, i in active), Counter(w[i].text for w, i in silent)
     return Observed(
         fires_on=compared(on, len(active), off, len(silent)),
         rates={word: hits[word] / (hits[word] + off[word]) for word in on},
         silent_words={word: count / len(silent) for word, count in off.items()},
-        beside={EVERY: _beside(active, weights)} | _one_by_one(active, weights, on, hits),
-        usual=_beside(silent, np.ones(len(silent))),
+        beside={EVERY: _beside(active)} | _one_by_one(active, on, hits),
+        usual=_usual(silent),
         around=_around(windows, [each.row for each in examples], floor),
-        places=places,
+        places=_added((i, w[i].activation / mean / len(active)) for w, i in active),
     )
 
 
+def _added(weights: Iterable[tuple[K, float]]) -> dict[K, float]:
+    found: defaultdict[K, float] = defaultdict(float)
+    for each, weight in weights:
+        found[each] += weight
+    return dict(found)
+
+
 def _one_by_one(
-    active: Sequence[tuple[Words, int]],
-    weights: Float[np.ndarray, " places"],
-    on: Counter[str],
-    hits: Counter[str],
+    active: Sequence[Place], on: Mapping[str, float], hits: Mapping[str, int]
 ) -> dict[str, Beside]:
-    found = {}
-    for word, _ in on.most_common(_ONE_BY_ONE):
-        here = [n for n, (window, i) in enumerate(active) if window[i].text == word]
-        if hits[word] >= _SEVERAL:
-            found[word] = _beside([active[n] for n in here], weights[here])
-    return found
+    """Of the words with the most activation, those that occur several times."""
+    most = sorted(on, key=lambda word: (-on[word], word))[:_ONE_BY_ONE]
+    return {
+        word: _beside([(w, i) for w, i in active if w[i].text == word])
+        for word in most
+        if hits[word] >= _SEVERAL
+    }
 
 
-def _beside(places: Sequence[tuple[Words, int]], weights: Float[np.ndarray, " places"]) -> Beside:
-    found: dict[int, Counter[str]] = {offset: Counter() for offset in (*BEFORE, *AFTER)}
-    for (window, i), weight in zip(places, weights / weights.sum(), strict=True):
-        for offset, texts in found.items():
-            there = i + offset
-            texts[window[there].text if 0 <= there < len(window) else EDGE] += float(weight)
-    return found
+def _beside(places: Sequence[Place]) -> Beside:
+    whole = sum(w[i].activation for w, i in places)
+    return {
+        offset: _added((_at(w, i + offset), w[i].activation / whole) for w, i in places)
+        for offset in (*BEFORE, *AFTER)
+    }
+
+
+def _usual(places: Sequence[Place]) -> Beside:
+    return {
+        offset: {
+            word: count / len(places)
+            for word, count in Counter(_at(w, i + offset) for w, i in places).items()
+        }
+        for offset in (*BEFORE, *AFTER)
+    }
+
+
+def _at(window: Words, i: int) -> str:
+    return window[i].text if 0 <= i < len(window) else EDGE
 
 
 def _around(windows: Sequence[Words], rows: Sequence[int], floor: float) -> dict[str, Evidence]:
@@ -124,10 +141,9 @@ def _around(windows: Sequence[Words], rows: Sequence[int], floor: float) -> dict
                 else:
                     outside.add((row, each))
     mean = sum(inside.values()) / len(inside)
-    near = Counter[str]()
-    for (_, each), value in inside.items():
-        near[each] += value / mean
-    return compared(near, len(inside), Counter(each for _, each in outside), len(outside))
+    near = _added((each, value / mean) for (_, each), value in inside.items())
+    told = {each: weight for each, weight in near.items() if weight > _ONCE}
+    return compared(told, len(inside), Counter(each for _, each in outside), len(outside))
 
 
 def _sentences(window: Words) -> Iterator[Words]:
@@ -138,13 +154,13 @@ def _sentences(window: Words) -> Iterator[Words]:
             start = i + 1
 
 
-def _reached(stretch: Words, floor: float) -> Float[np.ndarray, " words"]:
+def _reached(stretch: Words, floor: float) -> list[float]:
     """The strongest activation within reach of each word; 0 where none is active."""
-    found = np.zeros(len(stretch))
+    found = [0.0] * len(stretch)
     for i, word in enumerate(stretch):
         if word.activation > floor:
-            near = slice(max(0, i - _REACH), i + _REACH + 1)
-            found[near] = np.maximum(found[near], word.activation)
+            for j in range(max(0, i - _REACH), min(len(stretch), i + _REACH + 1)):
+                found[j] = max(found[j], word.activation)
     return found
 
 

@@ -5,7 +5,6 @@ Deterministic. Knows what to count, to choose and to say only by their names.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -72,7 +71,7 @@ def _details(record: LatentRecord, seen: Observed, found: Findings) -> dict[str,
     }
 
 
-def _figures(word: str, found: Evidence) -> Mapping[str, Any]:
+def _figures(word: str, found: Evidence) -> dict[str, Any]:
     """`share` of the activation (of rows near it), `elsewhere` the share among silent ones."""
     return {
         "word": word,

@@ -41,7 +41,7 @@ def shown(example: Example, largest: float, threshold: float) -> Shown:
     levels = example.levels(largest)
     words = words_of(example)
     peak = max(range(len(words)), key=lambda i: words[i].activation)
-    pairs = levelled(tokens, levels * flags)
+    pairs = levelled(tokens, (levels * flags).tolist())
     return Shown(
         text=_harmless(marked(tokens, flags.tolist()).strip()),
         levels=", ".join(f"{_quoted(token)} {level}" for token, level in pairs),

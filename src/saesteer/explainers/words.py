@@ -37,13 +37,9 @@ def words_of(example: Example) -> tuple[Word, ...]:
 
     A token that is nothing but spaces belongs to what follows it.
     """
+    values = example.activations.tolist()
     return tuple(
-        Word(
-            _bare("".join(example.tokens[start:stop])),
-            float(example.activations[start:stop].max()),
-            start,
-            stop - 1,
-        )
+        Word(_bare("".join(example.tokens[start:stop])), max(values[start:stop]), start, stop - 1)
         for start, stop in _stretches(example.tokens)
     )
 

@@ -22,25 +22,17 @@ from saesteer.llms.client import (
     total,
     user,
 )
-from saesteer.names import Registry
-
-CLIENTS: Registry[type[Client]] = Registry(
-    "client",
-    {
-        "openai": "saesteer.llms.openai_api:OpenAIClient",
-        "hf": "saesteer.llms.hf_local:HFClient",
-        "vllm": "saesteer.llms.vllm_offline:VLLMClient",
-        "scripted": "saesteer.llms.scripted:ScriptedClient",
-        "oracle": "saesteer.world.oracle_client:OracleClient",
-    },
-    "saesteer.clients",
-)
+from saesteer.llms.disk import CachedClient
+from saesteer.llms.making import client_from
+from saesteer.llms.many import complete_all
+from saesteer.llms.table import CLIENTS
 
 __all__ = [
     "CLIENTS",
     "NOTHING",
     "ONE",
     "BadReply",
+    "CachedClient",
     "Client",
     "ClientError",
     "Message",
@@ -53,6 +45,8 @@ __all__ = [
     "TokenChoice",
     "Unavailable",
     "Usage",
+    "client_from",
+    "complete_all",
     "total",
     "user",
 ]

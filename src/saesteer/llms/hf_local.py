@@ -15,7 +15,7 @@ from saesteer.llms.batching import Abandoned, Batcher
 from saesteer.llms.chat_text import alternatives, pieces, prompt_ids, stops, text_after
 from saesteer.llms.client import BadReply, ClientError, Refused, Reply, Request, TokenChoice, Usage
 from saesteer.llms.generating import Generator, Made, Prompt
-from saesteer.llms.options import number, switch, whole
+from saesteer.llms.options import check_request, switch, whole
 from saesteer.model import LanguageModel, load_model
 from saesteer.runs import digest
 from saesteer.settings import load_settings
@@ -61,7 +61,7 @@ class HFClient:
 
     async def complete(self, request: Request) -> Reply:
         """The answer; Refused where the prompt is too long for the model."""
-        check(request)
+        check_request(request)
         ids = prompt_ids(self._lm.tokenizer, request.messages, self._lm.vocab_size, self._options)
         if not ids:
             raise Refused("the prompt has no tokens; write something")
@@ -137,20 +137,6 @@ class HFClient:
             found.append(TokenChoice(word, logprob, tuple(pairs)))
             before = token
         return found
-
-
-def check(request: Request) -> None:
-    """Refuse what no model in process can do."""
-    if not request.messages:
-        raise Refused("the request has no messages; write one")
-    try:
-        whole("max_tokens", request.max_tokens, 1)
-        whole("top_logprobs", request.top_logprobs, 0)
-        number("temperature", request.temperature)
-        if request.temperature and not request.temperature >= 1e-6:
-            raise InputError(f"temperature is 0 or at least 1e-6, got {request.temperature!r}")
-    except InputError as error:
-        raise Refused(str(error)) from error
 
 
 def _up_to(choices: Sequence[TokenChoice], length: int) -> tuple[TokenChoice, ...]:

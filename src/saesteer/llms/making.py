@@ -15,16 +15,17 @@ from typing import Any, Final
 from saesteer.errors import InputError, UnknownName
 from saesteer.llms.client import Client
 from saesteer.llms.disk import CachedClient
+from saesteer.llms.table import CLIENTS
 from saesteer.names import Registry
 
 _ASIDE: Final = {"client", "cache"}
 _UNSAID: Final = {"clock"}  # options that no file can hold
 
 
-def client_from(given: str | Mapping[str, Any] | Client, table: Registry[Any] | None = None) -> Client:
+def client_from(given: str | Mapping[str, Any] | Client, table: Registry[Any] = CLIENTS) -> Client:
     """The client that a line or mapping describes; a client is given back as it is.
 
-    InputError names the field that cannot be meant. `table`: the clients that there are; default: CLIENTS.
+    InputError names the field that cannot be meant.
     """
     if not isinstance(given, str | Mapping):
         if isinstance(given, Client):
@@ -37,7 +38,7 @@ def client_from(given: str | Mapping[str, Any] | Client, table: Registry[Any] | 
     if cache is not None and (not isinstance(cache, str) or not cache.strip()):
         raise InputError(f"cache is a folder, got {cache!r}")
     options = {name: value for name, value in fields.items() if name not in _ASIDE}
-    client = _made(line.strip(), options, _table() if table is None else table)
+    client = _made(line.strip(), options, table)
     return client if cache is None else CachedClient(client, cache)
 
 
@@ -46,21 +47,26 @@ def _made(line: str, options: dict[str, Any], table: Registry[Any]) -> Client:
     if name not in table:
         raise UnknownName.of("client", name, table.names())
     kind = table.get(name)
-    make = getattr(kind, "from_text", None) if colon else None
-    known = _parameters(kind if make is None else make)
-    first = next(iter(known), None)
-    if colon and (first is None or not text.strip()):
-        raise InputError(
-            f"client: {name} takes no text after the colon" if text else f"client: {line} ends early"
-        )
-    if unknown := [each for each in options if each not in list(known)[1 if colon else 0 :]]:
-        raise UnknownName.of(
-            f"option of the client {name}", unknown[0], set(known) - ({first} if colon else set())
-        )
-    if not colon and (needed := [each for each, must in known.items() if must and each not in options]):
-        raise InputError(f"client: {name} needs {', '.join(needed)}; write {name}:{needed[0].upper()}")
-    made: Client = (make or kind)(text.strip(), **options) if colon else kind(**options)
+    known = _parameters(kind)
+    said = _said(name, kind, known, text.strip()) if colon else {}
+    for each in options:
+        if each not in known:
+            raise UnknownName.of(f"option of the client {name}", each, known)
+        if each in said:
+            raise InputError(f"{each} is given twice, in the line {name}:... and as an option; leave one out")
+    if missing := [each for each, needed in known.items() if needed and each not in {**said, **options}]:
+        raise InputError(f"the client {name} needs {', '.join(missing)}; write {name}:... or the option")
+    made: Client = kind(**said, **options)
     return made
+
+
+def _said(name: str, kind: Any, known: Mapping[str, bool], text: str) -> dict[str, Any]:
+    """The options that stand in the line: a client's own `fields_of`, else its first option."""
+    if not known or not text:
+        raise InputError(f"client: nothing is to follow {name}, or something is missing after the colon")
+    if hasattr(kind, "fields_of"):
+        return dict(kind.fields_of(text))
+    return {next(iter(known)): text}
 
 
 def _parameters(call: Any) -> dict[str, bool]:
@@ -70,9 +76,3 @@ def _parameters(call: Any) -> dict[str, bool]:
         for each in inspect.signature(call).parameters.values()
         if each.name not in _UNSAID and each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
     }
-
-
-def _table() -> Registry[Any]:
-    from saesteer.llms import CLIENTS
-
-    return CLIENTS

@@ -95,6 +95,12 @@ class OpenAIClient:
         self._session: _Session | None = None
         self.name = f"{model} at {self._endpoint.host}"
 
+    @staticmethod
+    def fields_of(text: str) -> dict[str, Any]:
+        """Options of the constructor from what a line says after `openai:`, NAME or NAME@ADDRESS."""
+        model, at, rest = text.rpartition("@http")
+        return {"model": model, "base_url": f"http{rest}"} if at else {"model": text}
+
     def __repr__(self) -> str:
         return f"OpenAIClient({self._model!r}, {self._endpoint.url!r})"
 

@@ -1,4 +1,4 @@
-"""Options of clients, checked where they are given: each message names its field."""
+"""Options of clients and fields of requests, checked where they are given: each message names its field."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from saesteer.errors import InputError
+from saesteer.llms.client import Refused, Request
 
 
 def whole(field: str, value: Any, least: int) -> int:
@@ -43,3 +44,17 @@ def price_pair(field: str, value: Any) -> tuple[float, float] | None:
     if not all(math.isfinite(each) and each >= 0 for each in value):
         raise InputError(f"{field} are numbers from 0, got {value!r}")
     return float(value[0]), float(value[1])
+
+
+def check_request(request: Request) -> None:
+    """Refuse what no model in process can do."""
+    if not request.messages:
+        raise Refused("the request has no messages; write one")
+    try:
+        whole("max_tokens", request.max_tokens, 1)
+        whole("top_logprobs", request.top_logprobs, 0)
+        number("temperature", request.temperature)
+        if request.temperature and not request.temperature >= 1e-6:
+            raise InputError(f"temperature is 0 or at least 1e-6, got {request.temperature!r}")
+    except InputError as error:
+        raise Refused(str(error)) from error

@@ -51,16 +51,21 @@ class ScriptedClient:
         self._left: Iterator[Answer] = iter(()) if callable(answers) else iter(tuple(answers))
 
     @classmethod
-    def from_text(cls, text: str) -> ScriptedClient:
+    def from_file(cls, path: str | Path) -> ScriptedClient:
         """The script in a .jsonl file, whose lines are {"text": ...} or {"error": KIND, "message": ...}.
 
         A line may also have "ended" and "logprobs" as a Reply has them, and "when": see `Line`. Lines without
         "when" are used up in order.
         """
+        return cls(**cls.fields_of(str(path)))
+
+    @staticmethod
+    def fields_of(text: str) -> dict[str, Any]:
+        """Options of the constructor from what a line says after `scripted:`."""
         lines = [_line(row.values, row.where) for row in read_records(text)]
         if not lines:
             raise InputError(f"the script {text} has no lines; write one for each answer")
-        return cls(_Script(lines), name=f"scripted by {Path(text).name}")
+        return {"answers": _Script(lines), "name": f"scripted by {Path(text).name}"}
 
     def __repr__(self) -> str:
         return f"ScriptedClient({self.name!r}, asked {len(self.requests)} times)"

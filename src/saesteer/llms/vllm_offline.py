@@ -1,21 +1,21 @@
 """A model in this process through vLLM: requests that wait together are one call of its LLM.chat.
 
-Written against vLLM's documented interface (LLM, LLM.chat, SamplingParams, StructuredOutputsParams) and tested
-with a stand-in of it alone: vLLM needs a GPU that the tests do not have. Knows no prompt.
+Written against vLLM's documented interface (LLM, LLM.chat, SamplingParams, StructuredOutputsParams) and
+tested with a stand-in of it alone: vLLM could not be installed where the tests run. Knows no prompt.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from typing import Any, Final
 
 from saesteer.errors import InputError, MissingExtra
 from saesteer.llms.batching import Abandoned, Batcher
 from saesteer.llms.client import BadReply, Refused, Reply, Request, TokenChoice, Usage
-from saesteer.llms.hf_local import check
 from saesteer.llms.openai_reply import plain_line
-from saesteer.llms.options import number, switch, whole
+from saesteer.llms.options import check_request, number, switch, whole
 from saesteer.runs import digest
 
 _OURS: Final = {
@@ -85,12 +85,14 @@ class VLLMClient:
 
     async def complete(self, request: Request) -> Reply:
         """The answer; Refused where the prompt does not fit."""
-        check(request)
+        check_request(request)
         if request.top_logprobs > self._settings["max_logprobs"]:
             raise Refused(
                 f"{request.top_logprobs} alternatives are more than max_logprobs, "
                 f"{self._settings['max_logprobs']}; raise it or ask for fewer"
             )
+        if self._engine is None:  # in the asking thread: engines set signal handlers, which threads may not
+            self._engine = self._vllm.LLM(**self._settings)
         return await self._batcher.ask(request)
 
     async def close(self) -> None:
@@ -101,8 +103,6 @@ class VLLMClient:
     # In the worker thread
 
     def _work(self, requests: Sequence[Request], abandoned: Abandoned) -> list[Reply | Exception]:
-        if self._engine is None:
-            self._engine = self._vllm.LLM(**self._settings)
         try:
             outputs = self._engine.chat(
                 [
@@ -126,9 +126,8 @@ class VLLMClient:
         if request.top_logprobs:
             fields["logprobs"] = request.top_logprobs
         if request.json:
-            from vllm.sampling_params import StructuredOutputsParams
-
-            fields["structured_outputs"] = StructuredOutputsParams(json_object=True)
+            parameters = import_module("vllm.sampling_params")
+            fields["structured_outputs"] = parameters.StructuredOutputsParams(json_object=True)
         return self._vllm.SamplingParams(**fields)
 
 
@@ -150,9 +149,11 @@ def _logprobs(one: Any) -> tuple[TokenChoice, ...] | None:
     if len(steps) != len(one.token_ids):
         return None
     choices = [_choice(token, step) for token, step in steps]
-    for number in (len(choices), len(choices) - 1):
-        kept = [each for each in choices[: max(0, number)] if each is not None]
-        if "".join(each.token for each in kept).strip() == one.text.strip() and len(kept) == max(0, number):
+    told = [each for each in choices if each is not None]
+    if len(told) < len(choices):
+        return None
+    for kept in (told, told[:-1]):
+        if "".join(each.token for each in kept).strip() == one.text.strip():
             return tuple(kept)
     return None
 
@@ -176,7 +177,6 @@ def _checked(field: str, value: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _vllm() -> Any:
     try:
-        import vllm
+        return import_module("vllm")
     except ImportError as error:
         raise MissingExtra.of("vllm", "vllm") from error
-    return vllm

@@ -1,4 +1,4 @@
-"""What `saesteer interpret` is asked for: one mapping (a YAML file or flags), checked before anything is loaded.
+"""What `saesteer interpret` is asked for: a YAML file or flags, checked before anything is loaded.
 
 model: world
 saes: world/layers.3            # or several: {early: world/layers.1, late: world/layers.3}

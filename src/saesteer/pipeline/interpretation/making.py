@@ -1,6 +1,6 @@
 """Explainers and scorers from what a command line or a settings file says of them. Knows the two tables.
 
-    detection        fuzzing[negatives=active,n_shown=10]        folder:DIR        {name: default, levels: true}
+    detection      fuzzing[negatives=active,n_shown=10]      folder:DIR      {name: default, levels: true}
 
 What a constructor takes beside its own options (client, lm, saes, embedder, ...) comes from `Given`.
 """
@@ -10,10 +10,11 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
+from saesteer.examples import Explanation, LatentRecord
 from saesteer.explainers import EXPLAINERS, Explainer
 from saesteer.llms.client import Client
 from saesteer.names import Registry
@@ -62,7 +63,16 @@ def asked_for(given: str | Mapping[str, Any], where: str) -> Asked:
 
 
 def make_explainer(asked: Asked, given: Given) -> Explainer:
-    """The explainer; InputError where it cannot be meant."""
+    """The explainer; InputError where it cannot be meant.
+
+    best_of takes `inner`, an explainer (default: default), and `by`, the scorer that chooses (detection).
+    """
+    if {"inner", "value"} <= _parameters(EXPLAINERS.get(asked.name)).keys():
+        inner = make_explainer(asked_for(asked.options.get("inner", "default"), "inner"), given)
+        scorer = make_scorer(asked_for(asked.options.get("by", "detection"), "by"), given)
+        own = {name: each for name, each in asked.options.items() if name not in ("inner", "by")}
+        made = {"inner": inner, "value": Valued(scorer), "valued_by": scorer.fingerprint()}
+        asked = replace(asked, options={**own, **made})
     found: Explainer = _made(EXPLAINERS, asked, given)
     return found
 
@@ -71,6 +81,16 @@ def make_scorer(asked: Asked, given: Given) -> Scorer:
     """The scorer; InputError where it cannot be meant."""
     found: Scorer = _made(SCORERS, asked, given)
     return found
+
+
+@dataclass(frozen=True)
+class Valued:
+    """What a scorer says of an explanation, as a number."""
+
+    scorer: Scorer
+
+    async def __call__(self, record: LatentRecord, explanation: Explanation) -> float | None:
+        return (await self.scorer.score(record, explanation)).value
 
 
 def needs(asked: Asked, table: Registry[Any]) -> frozenset[str]:

@@ -69,15 +69,19 @@ class Results:
         return found
 
     def describe(self, about: Mapping[str, Any]) -> None:
-        """Write it anew; explainers and scorers that were described before stay, unless named again."""
+        """Write it anew; explainers and scorers that were described before stay, unless named again.
+
+        With other examples they do not: a window that tested one explanation may have made another.
+        """
         before = self.about() if self.exists else {}
         _check_same_cache(before, about, self.folder)
-        both = {name: {**before.get(name, {}), **about.get(name, {})} for name in ("explainers", "scorers")}
+        kept = before if before.get("examples") == about.get("examples", before.get("examples")) else {}
+        both = {name: {**kept.get(name, {}), **about.get(name, {})} for name in ("explainers", "scorers")}
         write_json(self.folder / ABOUT, {**before, **about, **both, "version": VERSION})
 
     def keep(self, config: str, found: Explanation | Score, figures: LatentFigures) -> None:
         """One line more, on the disk when this returns."""
-        line = {"config": config, "of": encode(figures), "found": encode(found)}
+        line = {**encode(found), "config": config, "of": encode(figures)}
         try:
             (self._explanations if isinstance(found, Explanation) else self._scores).append(line)
         except (SaesteerError, OSError) as error:
@@ -112,10 +116,11 @@ class Results:
         read = explanation_of if journal is self._explanations else score_of
         for number, line in enumerate(journal, start=1):
             try:
-                found, of = read(line["found"]), figures_of(line["of"])
-                yield Key(found.latent, line["config"], _scored_text(found)), found, of
-            except (CorruptFile, KeyError, TypeError) as error:
+                config, of = str(line.pop("config")), figures_of(line.pop("of"))
+                found = read(line)
+            except (CorruptFile, KeyError, AttributeError, TypeError) as error:
                 raise CorruptFile(f"{journal.path} line {number}: {error}") from error
+            yield Key(found.latent, config, _scored_text(found)), found, of
 
 
 def load_results(folder: str | Path) -> Interpretation:

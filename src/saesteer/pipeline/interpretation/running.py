@@ -34,6 +34,8 @@ class Stages:
     records: Records
     examples: str
     """A fingerprint of cache and example settings: part of every configuration."""
+    effects: bool = False
+    """Whether records say what a latent promotes, which explainers look at and scorers do not."""
     explainer: Explainer | None = None
     """None: what the folder holds is scored."""
     scorers: tuple[Scorer, ...] = ()
@@ -42,7 +44,8 @@ class Stages:
 
     def config(self, tool: Explainer | Scorer) -> str:
         """Equal for results that may stand for each other."""
-        return digest([tool.fingerprint(), self.examples])[:16]
+        effects = self.effects and tool is self.explainer
+        return digest([tool.fingerprint(), self.examples, effects])[:16]
 
 
 @dataclass
@@ -73,12 +76,12 @@ class Run:
 
     async def run(self, latents: Sequence[LatentId], parallel: int = 8, tell: Tell | None = None) -> Progress:
         """Do what is missing; the outcome is in the folder."""
-        missing = [each for each in latents if self._missing(each)]
+        missing = [each for each in latents if self.missing(each)]
         counts = Counts(len(latents), len(latents) - len(missing), tell or (lambda progress: None))
         pipes = [Pipe(self._read), Pipe(lambda each: self._explain(each, counts))]
         if self._stages.scorers:
             pipes.append(Pipe(*(self._scoring(each, counts) for each in self._stages.scorers)))
-        items = (_Latent(each, tuple(self._explained.get(each, ()))) for each in missing)
+        items = (_Latent(each, self.explanations(each)) for each in missing)
         async for outcome in Pipeline(items, *pipes, parallel=parallel):
             if outcome.failure is not None:  # every stage keeps its own failures: this is a defect of ours
                 raise Fatal(f"{outcome.item.id}: {outcome.failure.kind}: {outcome.failure.message}")
@@ -94,13 +97,18 @@ class Run:
         about = self._results.about() if self._results.exists else {}
         return {str(each["config"]) for each in about.get("explainers", {}).values()}
 
-    def _missing(self, latent: LatentId) -> bool:
+    def explanations(self, latent: LatentId) -> tuple[Explanation, ...]:
+        """Those that there are already."""
+        return tuple(self._explained.get(latent, ()))
+
+    def missing(self, latent: LatentId) -> bool:
+        """Whether anything is to be done."""
         explanations = self._explained.get(latent, ())
         if self._stages.explainer is not None and not explanations:
             return True
-        return any(self._unscored(each, latent, explanations) for each in self._stages.scorers)
+        return any(self.unscored(each, latent, explanations) for each in self._stages.scorers)
 
-    def _unscored(
+    def unscored(
         self, scorer: Scorer, latent: LatentId, explanations: Sequence[Explanation]
     ) -> list[Explanation | None]:
         """The explanations that this scorer has yet to score; [None] where it needs none."""
@@ -142,7 +150,7 @@ class Run:
 
     def _scoring(self, scorer: Scorer, counts: Counts) -> Any:
         async def score(each: _Latent) -> None:
-            for explanation in self._unscored(scorer, each.id, each.explanations):
+            for explanation in self.unscored(scorer, each.id, each.explanations):
                 counts.note(await self._score(scorer, each, explanation))
 
         return score

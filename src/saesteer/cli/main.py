@@ -51,6 +51,10 @@ VERBS: Final[Table] = {
     ),
     "train": ("saesteer.cli.train:train", "Train SAEs on a model's activations, several from one pass."),
     "quality": ("saesteer.cli.quality:quality", "Measure an SAE: loss, dead latents, concepts, absorption."),
+    "report": (
+        "saesteer.cli.report:report",
+        "Pages on explanations and scores, one for all and one per latent; exports.",
+    ),
     "effects": (
         "saesteer.cli.effects:PARTS",
         "Measure, fit and predict what vectors do to an SAE's latents.",

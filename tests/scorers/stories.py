@@ -12,6 +12,7 @@ from saesteer.latents import LatentRows, capture
 from saesteer.model import LanguageModel, load_model
 from saesteer.saes import SAE, load_sae
 from saesteer.world.labels import labelled_stories
+from saesteer.world.texts import world_concept
 from saesteer.world.words import CONCEPTS
 
 LENGTH = 16
@@ -63,6 +64,27 @@ def story_record(latent: int, count: int = 40, seed: int = 0) -> LatentRecord:
         density=float((values > 0).mean()),
         windows=int(active.sum()),
     )
+
+
+@cache
+def concept_record(concept: str, count: int = 24) -> LatentRecord:
+    """A latent that does what its explanation says: active all over stories about the concept, and nowhere
+    else.
+    """
+    told = world_concept(concept)
+    active = [_middle(text, number, "active") for number, text in enumerate(told.positive[: 2 * count])]
+    silent = [_middle(text, number, "random") for number, text in enumerate(told.negative[: 2 * count])]
+    parts = (active[::2], active[1::2], silent[::2], silent[1::2])
+    return LatentRecord(LatentId("layers.3", best_latent(concept)), *map(tuple, parts), max=1.0)
+
+
+def _middle(text: str, number: int, kind: str) -> Example:
+    """24 tokens behind the opening."""
+    lm = world()[0]
+    ids = lm.tokenize([text], bos=False).ids[0, 12:36].tolist()
+    tokens = tuple(each.replace("\u2581", " ") for each in lm.tokenizer.convert_ids_to_tokens(ids))
+    values = np.full(len(ids), float(kind == "active"))
+    return Example(np.array(ids), tokens, values, number, number, None, kind)  # type: ignore[arg-type]
 
 
 def _example(

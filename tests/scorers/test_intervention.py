@@ -107,7 +107,7 @@ def test_controls_are_another_latent_and_another_explanation(lm, sae, of):
     made = scorer(lm, sae)
     found = run(made, of)
     assert made.other_latent(of) != of.id.latent and made.other_explanation(of, "sea") == "a mat"
-    assert found.figures["random_kl"] == pytest.approx(0.5, rel=0.5)
+    assert found.figures["random_kl"] == pytest.approx(0.3, rel=0.5)
     assert found.figures["over_random_latent"] == pytest.approx(found.value - found.figures["random_latent"])
     swapped = run(scorer(lm, sae, others=("sea",)), of, "a mat")
     assert swapped.value == pytest.approx(found.figures["shuffled"])

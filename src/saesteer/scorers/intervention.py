@@ -55,7 +55,7 @@ class Intervention:
     lm: LanguageModel
     saes: Mapping[str, SAE]
     """By the cache's names for them."""
-    target: float = 0.5
+    target: float = 0.3
     """Mean KL of the steered model to the plain one, in nats per token."""
     reading: str | Reading = "behind"
     """How the explanation is read: "behind" the text; or "titles", before it, as the embedded world's model

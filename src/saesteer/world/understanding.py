@@ -48,7 +48,8 @@ def understood(explanation: str) -> Meaning:
             rest, found = re.subn(_whole(alias), " ", rest)
             if found:
                 concepts.add(name)
-    owned = [word.lower() for word in split_words(rest) if _owner(word)]
+    words = (word.removesuffix("'s") for word in split_words(rest))
+    owned = [word.lower() for word in words if _owner(word)]
     return Meaning(frozenset(concepts), frozenset(filter(None, [*quoted, *owned])))
 
 

@@ -57,7 +57,7 @@ def _side(beside: Beside, usual: Beside, offsets: Sequence[int]) -> tuple[tuple[
     end = 0
     for offset in offsets:
         place = _place(beside[offset])
-        if ENDS & set(place) or len(place) != 1 and len(place) in map(len, found):
+        if ENDS & set(place) or (len(place) != 1 and len(place) in map(len, found)):
             break  # one gap and one place of two words are enough
         found.append(place)
         if place and told(_inner(beside, offset), _inner(usual, offset), offset, frozenset(place)):

@@ -8,6 +8,7 @@ from saesteer.cache.in_memory import cache_of_matrix
 from saesteer.cache.making import cache_latents
 from saesteer.cache.opening import open_cache
 from saesteer.cache.progress import Progress
+from saesteer.cache.reference import read_reference, write_reference
 from saesteer.cache.statistics import statistics_of
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "cache_latents",
     "cache_of_matrix",
     "open_cache",
+    "read_reference",
     "statistics_of",
+    "write_reference",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -20,8 +21,9 @@ from saesteer.errors import SaesteerError
 from saesteer.model import LanguageModel, Tokens
 from saesteer.saes import SAE
 
-_PIECE: Final = 512  # tokens whose latents are chosen at once, and more of them for a narrow SAE
-_NUMBERS: Final = 1 << 22  # pre-activations that a piece of a narrow SAE has
+_PIECE: Final = (
+    512  # tokens that go into an SAE without k at once: its result is as wide as the fullest token
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,10 @@ class Site:
     name: str
     hookpoint: str
     sae: SAE
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return self.sae.fingerprint()
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,10 +120,8 @@ def _microbatch(
 
 
 def _encoded(sae: SAE, x: Float[Tensor, "m d_in"], content: Bool[np.ndarray, " n"]) -> Found:
-    parts = [_piece(sae, each) for each in x.split(max(_PIECE, _NUMBERS // sae.cfg.d_sae)) if len(each)]
+    parts = [_piece(sae, each) for each in x.split(_PIECE if sae.cfg.k is None else len(x) or 1)]
     counts = np.zeros(len(content), np.int32)
-    if not parts:
-        return Found(counts, np.zeros(0, np.int32), np.zeros(0, np.float32))
     found = Found.join(parts)
     counts[content] = found.counts
     return Found(counts, found.latents, found.values)

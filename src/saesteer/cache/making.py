@@ -56,7 +56,9 @@ def cache_latents(
 
     It is reused if it is there and resumed if it was begun. `saes`: one, called after its hookpoint, or
     several by names of your choice; `at`: where they read, if not at their own hookpoints. `documents`: a
-    source of read_texts, something that can be iterated again and again, or packed token ids [rows, length].
+    source of read_texts, something that can be iterated again and again (with `fingerprint() -> str`, if
+    reading all of it takes long), packed token ids [rows, length], or None: the model's own held-out texts,
+    which the world has.
 
     `latents` (by the names of the SAEs), `density` (lowest and highest share of the content tokens) and
     `min_count` say which latents keep their entries; statistics are of all. `dtype` of the values: "auto" is
@@ -74,7 +76,7 @@ def cache_latents(
         inputs={
             "model": lm.fingerprint(),
             "documents": rows.fingerprint(),
-            **{f"sae {site.name}": site.sae.fingerprint() for site in job.sites},
+            **{f"sae {site.name}": site.fingerprint for site in job.sites},
         },
         config=job.record() | {"context": context, "max_tokens": max_tokens},
         verify=False,  # blocks are checked when they are read
@@ -287,7 +289,7 @@ def _index(attempt: Attempt, job: _Job, rows: Rows) -> dict[str, Any]:
     for part, site, filters in job.parts():
         values = attempt.merged[part][f"saes/{part}/values.npy"]
         about = site.sae.cfg.about | {
-            "fingerprint": site.sae.fingerprint(),
+            "fingerprint": site.fingerprint,
             "filters": asdict(filters),
             "values": np.dtype(values.dtype).name,
             "switched": job.dtype == "auto" and np.dtype(values.dtype) == np.float32,

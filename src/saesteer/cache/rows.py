@@ -13,12 +13,14 @@ import numpy as np
 from jaxtyping import Int
 
 from saesteer.errors import InputError
+from saesteer.latents.labels import TEXTS
 from saesteer.latents.reading import Reader, grouped
 from saesteer.model import LanguageModel
 from saesteer.runs import digest
 from saesteer.text import Document, Row, read_texts
 
-Documents = str | Path | Iterable[Document | str] | Int[np.ndarray, "rows length"]
+Documents = str | Path | Iterable[Document | str] | Int[np.ndarray, "rows length"] | None
+_FIRST: Final = 64  # texts without end that stand for all of them
 _PIECE: Final = 1 << 20  # tokens of a packed array that are hashed at once
 
 
@@ -96,6 +98,22 @@ class TextRows:
             yield each
 
 
+class OwnTexts:
+    """The held-out texts that come with a model, such as the world's; they have no end."""
+
+    def __init__(self, lm: LanguageModel) -> None:
+        if lm.name not in TEXTS:
+            raise InputError(f"there are no texts for the model {lm.name!r}; give documents")
+        self._documents = TEXTS.get(lm.name)().documents
+
+    def __iter__(self) -> Iterator[Document | str]:
+        return iter(self._documents)
+
+    def fingerprint(self) -> str:
+        """Of the first ones: they all come of one generator."""
+        return digest([each.text if isinstance(each, Document) else each for each in islice(self, _FIRST)])
+
+
 class PackedRows:
     """Rows of one length that were made elsewhere, as they are: each a document, no BOS put before it."""
 
@@ -143,6 +161,10 @@ def rows_of(
     """Texts are read by the model's tokenizer, an array is taken as it is."""
     if max_tokens is not None and max_tokens < 1:
         raise InputError(f"one token at least is read, got max_tokens {max_tokens}")
+    if documents is None:
+        if max_tokens is None:
+            raise InputError("the model's own texts have no end; say how many tokens to read (max_tokens)")
+        documents = OwnTexts(lm)
     if isinstance(documents, np.ndarray):
         special = frozenset() if lm.tokenizer is None else frozenset(map(int, lm.tokenizer.all_special_ids))
         return PackedRows(documents, special, max_tokens)

@@ -21,7 +21,7 @@ _CONCEPTS: Final = (".yaml", ".yml", ".json")
 
 
 def are_words(given: str | None, others: bool) -> bool:
-    """Whether what stands alone on the command line is looked for in explanations, being no concept's name."""
+    """Whether what stands alone on the command line is no concept's name, and explanations are at hand."""
     if given is None or others or "/" in given or given.endswith(_CONCEPTS):
         return False
     return (HOME / "about.json").is_file()

@@ -28,7 +28,7 @@ def find(
     concept: Annotated[
         str | None,
         typer.Argument(
-            help="A concept: world/wedding, or a .yaml or .json file; or words, to find explanations near to.",
+            help="A concept: world/wedding, or a .yaml or .json file; or words, for explanations near.",
             show_default=False,
         ),
     ] = None,

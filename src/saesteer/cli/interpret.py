@@ -32,7 +32,7 @@ def interpret(
         str | None,
         typer.Option(help="Texts: .txt, .jsonl, .csv, .parquet or hf:NAME; default for world: its stories."),
     ] = None,
-    tokens: Annotated[str | None, typer.Option(help="How many to read: 400_000 or 4e5.")] = None,
+    tokens: Annotated[str | None, typer.Option(help="How many to read: 200_000 or 2e5.")] = None,
     cache: Annotated[Path | None, typer.Option(help="A finished cache, in place of texts.")] = None,
     latents: Annotated[
         str | None, typer.Option(help="How many of each SAE, or all, or a list: 3,5,10-20.")

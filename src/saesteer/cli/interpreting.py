@@ -190,7 +190,7 @@ def show_results(found: Interpretation, folder: Path, report: Path | None, json:
         print_json(_record(found, summaries, folder, report))
     else:
         print_table(*_page(found, summaries, folder, report))
-    if found.explanations and not any(each.text for each in found.explanations):
+    if found.explanations and all(each.failure for each in found.explanations):
         raise typer.Exit(FAILED)
 
 

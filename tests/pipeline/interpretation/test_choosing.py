@@ -42,8 +42,14 @@ def test_a_number_is_of_each_sae_and_drawn_by_the_seed(cache):
 def test_all_and_more_than_there_are(cache):
     assert numbers(choose(cache, "all", least=1)) == [*range(5, 25), 30]
     assert numbers(choose(cache, 1000, least=2)) == [*range(5, 25)]
-    with pytest.raises(InputError, match="no latent is active at 13 tokens or more"):
+    with pytest.raises(InputError, match="no latent is active in 13 windows or more"):
         choose(cache, "all", least=13)
+
+
+def test_a_number_is_drawn_from_those_that_are_enough(cache):
+    found = choose(cache, 6, enough=lambda each: each.latent % 2 == 0)
+    assert len(numbers(found)) == 6 and not {each % 2 for each in numbers(found)} - {0}
+    assert len(choose(cache, "all", enough=lambda each: False)) == 42
 
 
 def test_lists_by_sae_and_by_mapping(cache):

@@ -66,7 +66,7 @@ def test_best_of_has_an_inner_explainer_and_a_scorer_that_chooses():
         ("detection[n_shown=0]", InputError, "n_shown is a number of windows, at least 1, got 0"),
         ("detection[n_shown=many]", InputError, "scorer detection: "),
         ("surprisal", InputError, r"scorer surprisal needs a model \(--model\); give it"),
-        ("detection[client=x]:y", InputError, ""),
+        ("detection:y", InputError, "scorer detection: "),
     ],
 )
 def test_what_cannot_be_made(line, error, match):

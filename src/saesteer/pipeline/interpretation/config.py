@@ -3,7 +3,7 @@
 model: world
 saes: world/layers.3            # or several: {early: world/layers.1, late: world/layers.3}
 texts: stories.jsonl            # default for the model world: its own stories
-tokens: 400_000
+tokens: 200_000
 latents: 64                     # of each SAE; or all, or a list: 3,5,10-20
 preset: reference               # of examples: reference, article
 examples: {train: 20}           # what differs from the preset
@@ -44,7 +44,7 @@ class InterpretConfig:
     """Sources, or names and sources; empty for the model world: world/layers.3."""
     texts: str | None = None
     """A source of texts; None for the model world: its own stories."""
-    tokens: int = 400_000
+    tokens: int = 200_000
     """Read at most."""
     context: int = 256
     cache: str | None = None

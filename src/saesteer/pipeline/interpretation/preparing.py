@@ -97,7 +97,7 @@ def prepare_explaining(
 ) -> Job:
     """A job that explains, and scores what it has explained where there are scorers."""
     ground = Ground(opened(cache), settings_of(examples), tools.sources)
-    chosen = choose(ground.cache, latents, ground.settings.min_windows, seed)
+    chosen = choose(ground.cache, latents, ground.settings.min_windows, seed, ground.enough())
     found, asked = tools.tool(explainer, "explainer", results)
     scoring = [tools.tool(each, f"scorers[{n}]", results) for n, each in enumerate(scorers)]
     return _job(ground, results, tools, (Tool(found, asked),), scoring, chosen, parallel, retry_failed)

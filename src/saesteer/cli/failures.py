@@ -47,7 +47,8 @@ def exit_code(run: Callable[[], int], debug: bool = False) -> int:
 def outcome(error: BaseException) -> tuple[int, str]:
     """The exit code of an exception and its line; "" where nothing is to be said."""
     if isinstance(error, KeyboardInterrupt) or _interrupts:
-        return INTERRUPTED, "interrupted; nothing half-written is left"
+        said = str(error) if isinstance(error, KeyboardInterrupt) else ""
+        return INTERRUPTED, said or "interrupted; nothing half-written is left"
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else int(error.code is not None), ""
     if isinstance(error, SaesteerError):

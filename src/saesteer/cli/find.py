@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saesteer.cli import options
+from saesteer.cli.explained import HOME, are_words, find_explained
 from saesteer.errors import InputError, UnknownName
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ _STORIES = 400  # of the world, for --words without --texts
 def find(
     concept: Annotated[
         str | None,
-        typer.Argument(help="A concept: world/wedding, or a .yaml or .json file.", show_default=False),
+        typer.Argument(
+            help="A concept: world/wedding, or a .yaml or .json file; or words, for explanations near.",
+            show_default=False,
+        ),
     ] = None,
     model: options.Model = options.MODEL,
     sae: options.Sae = options.SAE,
@@ -49,6 +53,10 @@ def find(
             help="What ranks: contrast (of texts), logit_effect, output_score, combined, lift or supervised."
         ),
     ] = "contrast",
+    explained: Annotated[
+        Path | None,
+        typer.Option(help="Where words are looked for: a folder of explain; default: interpretation."),
+    ] = None,
     aligned: Annotated[
         str | None,
         typer.Option(
@@ -65,7 +73,7 @@ def find(
         bool, typer.Option("--contrasted", help="--aligned by activity on both kinds of text, not nearness.")
     ] = False,
     embedder: Annotated[
-        str, typer.Option(help="Of sentences, for --aligned: minilm, hashed_words, or a folder.")
+        str, typer.Option(help="Of sentences, for --aligned and words: minilm, hashed_words, or a folder.")
     ] = "minilm",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Keep the scores of --aligned in this folder.")
@@ -88,8 +96,15 @@ def find(
 
     Example: saesteer find --positive wedding.txt --negative other.txt --level token --json
 
+    Example: saesteer find "baking bread" --explained interpretation
+
     Example: saesteer find --aligned topic.csv --d-ref prompts.csv --sae world/layers.3 --out scores
     """
+    ways = (positive, negative, words, texts, save, aligned, d_ref, out)
+    if explained is not None or are_words(concept, any(each is not None for each in ways)):
+        _only_explained(*ways, contrasted or None)
+        find_explained(explained or HOME, concept, embedder, top, json)
+        return
     if aligned is not None:
         from saesteer.cli.aligned import Asked, find_aligned
 
@@ -156,6 +171,13 @@ def _ranked(
         return found, ()
     rows = capture(lm, (*contrast.positive, *contrast.negative), sae, at)
     return found, [evidence_of(lm, sae, rows, each) for each in found.latents[:evidence]]
+
+
+def _only_explained(*others: object) -> None:
+    if any(each is not None for each in others):
+        raise InputError(
+            "--explained stands alone with words: leave out texts, --words, --save and --aligned"
+        )
 
 
 def _only_aligned(*others: object) -> None:

@@ -27,6 +27,17 @@ VERBS: Final[Table] = {
         "saesteer.cli.detect:detect",
         "Score texts by a concept's latent, with a calibrated threshold.",
     ),
+    "cache": ("saesteer.cli.cache:cache", "Write the latents of many tokens to a folder, latent by latent."),
+    "explain": ("saesteer.cli.explain:explain", "Say in words what latents of a cache stand for."),
+    "score": (
+        "saesteer.cli.score:score",
+        "Measure how well explanations foretell what their latents do.",
+    ),
+    "interpret": ("saesteer.cli.interpret:interpret", "Cache, explain, score and report, in one go."),
+    "report": (
+        "saesteer.cli.report:report",
+        "Pages on explanations and scores, one for all and one per latent; exports.",
+    ),
     "steer": ("saesteer.cli.steer:steer", "Turn a concept into a steering spec."),
     "tune": ("saesteer.cli.tune:tune", "Fine-tune a copy of a model on a concept's texts."),
     "calibrate": (
@@ -45,7 +56,6 @@ VERBS: Final[Table] = {
     ),
     "train": ("saesteer.cli.train:train", "Train SAEs on a model's activations, several from one pass."),
     "quality": ("saesteer.cli.quality:quality", "Measure an SAE: loss, dead latents, concepts, absorption."),
-    "cache": ("saesteer.cli.cache:cache", "Write the latents of many tokens to a folder, latent by latent."),
     "effects": (
         "saesteer.cli.effects:PARTS",
         "Measure, fit and predict what vectors do to an SAE's latents.",

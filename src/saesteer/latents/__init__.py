@@ -14,7 +14,14 @@ from saesteer.latents.examples import (
 )
 from saesteer.latents.hookpoints import matching
 from saesteer.latents.labels import ByColumn, ByLabel, LabelledTexts, Labeller
-from saesteer.latents.logit_effect import LogitEffect, TokenEffect, logit_effect, logit_effects
+from saesteer.latents.logit_effect import (
+    LogitEffect,
+    TokenEffect,
+    logit_effect,
+    logit_effects,
+    logits_of,
+    strongest_effects,
+)
 from saesteer.latents.reading import Places
 from saesteer.latents.rows import LatentRows
 from saesteer.latents.source import ActivationSource
@@ -46,8 +53,10 @@ __all__ = [
     "hookpoint_of",
     "logit_effect",
     "logit_effects",
+    "logits_of",
     "matching",
     "store_activations",
+    "strongest_effects",
     "summarise",
     "top_contexts",
 ]

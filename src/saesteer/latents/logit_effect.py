@@ -43,21 +43,35 @@ def logit_effect(
     `fold_norm`: the direction first goes through the final norm's centring and weights (its division by the
     length of the stream is left out: it scales all tokens alike).
     """
+    if n < 1:
+        raise InputError(f"give n of 1 or more, got n {n}")
+    return strongest_effects(lm, logits_of(lm, direction, fold_norm), n)
+
+
+def strongest_effects(lm: LanguageModel, logits: Float[Tensor, " vocab"], n: int = 10) -> LogitEffect:
+    """Those of `logits_of` at both ends."""
+    order = logits.argsort(descending=True, stable=True)
+    return LogitEffect(_effects(lm, order[:n], logits), _effects(lm, order.flip(0)[:n], logits))
+
+
+@torch.no_grad()
+def logits_of(
+    lm: LanguageModel, direction: Float[Tensor, " d"], fold_norm: bool = True
+) -> Float[Tensor, " vocab"]:
+    """What a direction in the residual stream does to every token's logit, their mean left out."""
     unembedding = lm.hf.get_output_embeddings().weight
     if direction.shape != unembedding.shape[1:]:
         raise ShapeMismatch(
             f"the direction is {list(direction.shape)} but the stream is {unembedding.shape[1]} wide; "
             "only directions in the residual stream have a logit effect"
         )
-    if n < 1 or not bool(direction.isfinite().all()):
-        raise InputError(f"give a finite direction and n of 1 or more, got n {n}")
+    if not bool(direction.isfinite().all()):
+        raise InputError("the direction holds NaN or infinity; give a finite direction")
     found = direction.to(unembedding.device, torch.float32)
     if fold_norm:
         found = through_norm(final_norm(lm), found)
     logits = unembedding[: len(lm.tokenizer)].float() @ found
-    logits = logits - logits.mean()
-    order = logits.argsort(descending=True, stable=True)
-    return LogitEffect(_effects(lm, order[:n], logits), _effects(lm, order.flip(0)[:n], logits))
+    return logits - logits.mean()
 
 
 @torch.no_grad()

@@ -5,6 +5,9 @@ Knows the records of a report and how to draw them; not how the figures were mad
 
 from saesteer.report.build import curve_of, method_result, pairs_of
 from saesteer.report.findings import MethodFinding, caution, method_findings, sentences
+from saesteer.report.interpretation_findings import findings
+from saesteer.report.interpretation_page import PageNotes, render_interpretation
+from saesteer.report.latent_page import LatentNotes, LatentPages, Neighbour, latent_page
 from saesteer.report.page import render, write_report
 from saesteer.report.records import (
     ConceptResult,
@@ -16,28 +19,40 @@ from saesteer.report.records import (
     Report,
 )
 from saesteer.report.sae_page import render_sae, write_sae_page
+from saesteer.report.score_summary import ScorerSummary, score_summary
 from saesteer.report.terminal import print_summary, summary, summary_table
+from saesteer.report.write_interpretation import write_interpretation_page
 
 __all__ = [
     "ConceptResult",
     "Context",
     "LatentEvidence",
+    "LatentNotes",
+    "LatentPages",
     "MethodFinding",
     "MethodResult",
+    "Neighbour",
+    "PageNotes",
     "Pair",
     "Point",
     "Report",
+    "ScorerSummary",
     "caution",
     "curve_of",
+    "findings",
+    "latent_page",
     "method_findings",
     "method_result",
     "pairs_of",
     "print_summary",
     "render",
+    "render_interpretation",
     "render_sae",
+    "score_summary",
     "sentences",
     "summary",
     "summary_table",
+    "write_interpretation_page",
     "write_report",
     "write_sae_page",
 ]

@@ -157,6 +157,7 @@ def _kind(interpretation: Interpretation) -> str:
     of = f" of {', '.join(saes)}" if 0 < len(saes) <= 4 else f" of {len(saes)} SAEs" if saes else ""
     many = len(interpretation.latents)
     model = interpretation.about.get("model")
+    model = model.get("source") if isinstance(model, Mapping) else model
     named = f", model {model}" if isinstance(model, str) else ""
     return f"{many:,} {'latent' if many == 1 else 'latents'}{of}{named}"
 

@@ -50,7 +50,7 @@ def contexts(
     for place in reversed(range(BANDS)):
         inside = np.flatnonzero(band == place)
         spread = inside[np.linspace(0, len(inside) - 1, min(len(inside), _TRIED * per_band)).astype(int)]
-        shown = _windows(cache, entries, _apart(spread), per_band, length, taken)
+        shown = _windows(cache, entries, _apart(spread), per_band, length, taken, float(edges[place + 1]))
         share = len(inside) / len(values)
         if shown:
             found.append(Contexts(float(edges[place]), float(edges[place + 1]), share, False, shown))
@@ -87,16 +87,20 @@ def _windows(
     n: int,
     length: int,
     taken: set[tuple[int, int]],
+    ceiling: float = float("inf"),
 ) -> tuple[Example, ...]:
-    """Around the candidates in their order, `n` at most, none over another."""
+    """Around the candidates in their order, `n` at most, none over another, none that is above `ceiling`."""
     found: list[Example] = []
     for each in candidates:
         if len(found) == n:
             break
         start, stop, row = _around(cache.tokens, int(entries.tokens[each]), length)
-        if all(stop <= low or start >= high for low, high in taken):
+        if any(start < high and stop > low for low, high in taken):
+            continue
+        example = _example(cache, entries, start, stop, row)
+        if example.max <= ceiling * (1 + 1e-6):
             taken.add((start, stop))
-            found.append(_example(cache, entries, start, stop, row))
+            found.append(example)
     return tuple(found)
 
 

@@ -19,6 +19,8 @@ class Column:
     explainer: str | None
     """None where there is one explainer only, or the scorer reads no explanation."""
     scores: Mapping[LatentId, Score]
+    said: str = ""
+    """What the scorer itself calls its headline, where the results say so."""
 
     @property
     def label(self) -> str:
@@ -36,7 +38,9 @@ class Column:
 
     @cached_property
     def headline(self) -> str:
-        """Which figure the headline is: the one that equals it wherever there is a headline."""
+        """Which figure the headline is: as the results say, else the one that equals it wherever it is."""
+        if self.said:
+            return self.said
         scored = [each for each in self.scores.values() if self.values.get(each.latent) is not None]
         names = scored[0].figures if scored else ()
         return next((name for name in names if all(_same(each, name) for each in scored)), "score")
@@ -52,7 +56,10 @@ def columns(interpretation: Interpretation) -> tuple[Column, ...]:
         free = (name for name in names if score.latent not in found.get((score.scorer, name), {}))
         explainer = next(free, None) if several else None
         found.setdefault((score.scorer, explainer), {})[score.latent] = score
-    return tuple(Column(scorer, explainer, scores) for (scorer, explainer), scores in found.items())
+    said = {scorer: _said(interpretation, scorer) for scorer, _ in found}
+    return tuple(
+        Column(scorer, explainer, scores, said[scorer]) for (scorer, explainer), scores in found.items()
+    )
 
 
 def finite(value: Any) -> float | None:
@@ -60,6 +67,13 @@ def finite(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         return None
     return float(value)
+
+
+def _said(interpretation: Interpretation, scorer: str) -> str:
+    entries = interpretation.about.get("scorers")
+    entry = entries.get(scorer) if isinstance(entries, Mapping) else None
+    said = entry.get("headline") if isinstance(entry, Mapping) else None
+    return said if isinstance(said, str) else ""
 
 
 def _explanations(interpretation: Interpretation) -> dict[tuple[LatentId, str | None], list[Explanation]]:

@@ -86,12 +86,12 @@ def test_a_damaged_line_is_named(results):
     results.keep("e1", explanation(), OF)
     path = results.folder / "explanations.jsonl"
     line = json.loads(path.read_text())
-    line["found"]["text"] = 3
+    line["text"] = 3
     path.write_text(path.read_text() + json.dumps(line) + "\n")
     with pytest.raises(CorruptFile, match=r"explanations.jsonl line 2: an explanation whose text is 3"):
         load_results(results.folder)
     path.write_text('{"config": "e1"}\n')
-    with pytest.raises(CorruptFile, match=r"explanations.jsonl line 1: 'found'"):
+    with pytest.raises(CorruptFile, match=r"explanations.jsonl line 1: 'of'"):
         load_results(results.folder)
 
 

@@ -232,10 +232,8 @@ def kept(place: Path) -> set[str]:
     """The results that are on the disk, as the requests that they needed."""
     results = Results(place / "run")
     done = {f"explain {key.latent.latent}" for key in results.explained()}
-    return done | {
-        f"{line['found']['scorer']} {line['found']['latent'][1]}"
-        for line in Journal(place / "run" / "scores.jsonl")
-    }
+    lines = Journal(place / "run" / "scores.jsonl")
+    return done | {f"{line['scorer']} {line['latent'][1]}" for line in lines}
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -20,27 +21,39 @@ Asked = str | int | Sequence[LatentId] | Sequence[int] | Mapping[str, "str | int
 _ENTRY: Final = re.compile(r"(?:(?P<sae>.+)/)?(?P<first>\d+)(?:-(?P<last>\d+))?")
 
 
-def choose(cache: LatentCache, asked: Asked, least: int = 1, seed: int = 0) -> tuple[LatentId, ...]:
+def choose(
+    cache: LatentCache,
+    asked: Asked,
+    least: int = 1,
+    seed: int = 0,
+    enough: Callable[[LatentId], bool] = lambda latent: True,
+) -> tuple[LatentId, ...]:
     """The latents, each once, in the order of the cache.
 
-    A number means so many of each SAE, drawn by `seed` from those that are active at `least` tokens.
+    A number means so many of each SAE, drawn by `seed` from those that are active at `least` tokens and
+    `enough` otherwise; all means those at `least`.
     """
     if isinstance(asked, Mapping):
-        parts = [_of_sae(cache, name, each, least, seed) for name, each in asked.items()]
+        parts = [_of_sae(cache, name, each, least, seed, enough) for name, each in asked.items()]
     elif isinstance(asked, int) or (isinstance(asked, str) and (asked == ALL or asked.isdigit())):
-        parts = [_of_sae(cache, name, asked, least, seed) for name in cache.names]
+        parts = [_of_sae(cache, name, asked, least, seed, enough) for name in cache.names]
     else:
         parts = [_listed(cache, asked)]
     found = _ordered(cache, {each for part in parts for each in part})
     if not found:
         raise InputError(
-            f"no latent is active at {least} tokens or more; cache more tokens, or lower min_windows"
+            f"no latent is active in {least} windows or more; cache more tokens, or lower min_windows"
         )
     return found
 
 
 def _of_sae(
-    cache: LatentCache, name: str, asked: str | int | Sequence[int], least: int, seed: int
+    cache: LatentCache,
+    name: str,
+    asked: str | int | Sequence[int],
+    least: int,
+    seed: int,
+    enough: Callable[[LatentId], bool],
 ) -> Iterable[LatentId]:
     table = cache[name]
     if isinstance(asked, str) and asked != ALL and not asked.isdigit():
@@ -49,13 +62,14 @@ def _of_sae(
         return _listed(cache, [LatentId(name, each) for each in asked])
     if isinstance(asked, bool):
         raise InputError(f"latents are a number, a list or all, got {asked!r}")
-    active = table.kept[table.statistics.count[table.kept] >= least]
-    if asked != ALL:
-        if int(asked) < 1:
-            raise InputError(f"latents are at least 1 of each SAE, got {asked}")
-        draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        active = draw.permutation(active)[: int(asked)]
-    return [LatentId(name, each) for each in active.tolist()]
+    active = table.kept[np.asarray(table.statistics.count)[table.kept] >= least]
+    if asked == ALL:
+        return [LatentId(name, each) for each in active.tolist()]
+    if int(asked) < 1:
+        raise InputError(f"latents are at least 1 of each SAE, got {asked}")
+    draw = np.random.default_rng([seed, zlib.crc32(name.encode())])
+    drawn = (LatentId(name, each) for each in draw.permutation(active).tolist())
+    return islice(filter(enough, drawn), int(asked))
 
 
 def _listed(cache: LatentCache, asked: str | Sequence[LatentId] | Sequence[int]) -> Iterable[LatentId]:

@@ -3,7 +3,7 @@
 model: world
 saes: world/layers.3            # or several: {early: world/layers.1, late: world/layers.3}
 texts: stories.jsonl            # default for the model world: its own stories
-tokens: 400_000
+tokens: 200_000
 latents: 64                     # of each SAE; or all, or a list: 3,5,10-20
 preset: reference               # of examples: reference, article
 examples: {train: 20}           # what differs from the preset
@@ -22,9 +22,11 @@ from typing import Any, Final
 
 from saesteer.errors import InputError
 from saesteer.examples import PRESETS, ExampleSettings
-from saesteer.pipeline.interpretation.making import Asked, asked_for
+from saesteer.explainers import EXPLAINERS
+from saesteer.pipeline.interpretation.making import Asked, asked_for, known
 from saesteer.runs import read_yaml
 from saesteer.runs.fields import made
+from saesteer.scorers import SCORERS
 
 WORLD: Final = "world"
 OUT: Final = "interpretation"
@@ -42,7 +44,7 @@ class InterpretConfig:
     """Sources, or names and sources; empty for the model world: world/layers.3."""
     texts: str | None = None
     """A source of texts; None for the model world: its own stories."""
-    tokens: int = 400_000
+    tokens: int = 200_000
     """Read at most."""
     context: int = 256
     cache: str | None = None
@@ -117,11 +119,12 @@ class InterpretConfig:
 
     def explainer_asked(self) -> Asked:
         """Name and options."""
-        return asked_for(self.explainer, "explainer")
+        return known(asked_for(self.explainer, "explainer"), EXPLAINERS)
 
     def scorers_asked(self) -> tuple[Asked, ...]:
         """The same of every scorer."""
-        return tuple(asked_for(each, f"scorers[{number}]") for number, each in enumerate(self.scorers))
+        asked = [asked_for(each, f"scorers[{number}]") for number, each in enumerate(self.scorers)]
+        return tuple(known(each, SCORERS) for each in asked)
 
 
 def example_settings(preset: str, changed: Mapping[str, Any]) -> ExampleSettings:

@@ -5,13 +5,13 @@ Knows runs, results and clients that must be closed; not how names became explai
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from saesteer.cache import LatentCache
-from saesteer.examples import ExampleSettings, Interpretation, LatentFigures, LatentId
+from saesteer.examples import WINDOWS, ExampleSettings, Grid, Interpretation, LatentFigures, LatentId
 from saesteer.explainers import Explainer
 from saesteer.llms.client import Client
 from saesteer.pipeline.interpretation.blocking import finish
@@ -89,6 +89,16 @@ class Ground:
     def fingerprint(self) -> str:
         """Equal where equal windows are drawn."""
         return digest([cache_fingerprint(self.cache), plain(self.settings)])
+
+    def enough(self) -> Callable[[LatentId], bool]:
+        """Whether a latent is active in as many windows as a record needs."""
+        grid, form = Grid.of(self.cache.tokens, self.settings.length), WINDOWS.get(self.settings.form)
+
+        def enough(latent: LatentId) -> bool:
+            windows = form(grid, self.cache[latent.sae].latent(latent.latent))
+            return len(windows) >= self.settings.min_windows
+
+        return enough
 
     def about(self, results: Results) -> dict[str, Any]:
         """The part of about.json that is of no explainer and no scorer."""

@@ -51,6 +51,13 @@ class Given:
     """lm, saes, embedder, explanations, others, ...: None where it is not at hand."""
 
 
+def known(asked: Asked, table: Registry[Any]) -> Asked:
+    """The same; UnknownName where the table has no such name."""
+    if asked.name not in table:
+        raise UnknownName.of(table.noun, asked.name, table.names())
+    return asked
+
+
 def asked_for(given: str | Mapping[str, Any], where: str) -> Asked:
     """From a line or a mapping with a name; InputError names the field `where`."""
     if isinstance(given, str):

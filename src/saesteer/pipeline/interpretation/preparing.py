@@ -97,7 +97,7 @@ def prepare_explaining(
 ) -> Job:
     """A job that explains, and scores what it has explained where there are scorers."""
     ground = Ground(opened(cache), settings_of(examples), tools.sources)
-    chosen = choose(ground.cache, latents, ground.settings.min_windows, seed)
+    chosen = choose(ground.cache, latents, ground.settings.min_windows, seed, ground.enough())
     found, asked = tools.tool(explainer, "explainer", results)
     scoring = [tools.tool(each, f"scorers[{n}]", results) for n, each in enumerate(scorers)]
     return _job(ground, results, tools, (Tool(found, asked),), scoring, chosen, parallel, retry_failed)
@@ -115,10 +115,9 @@ def prepare_scoring(
     about = results.about()
     if not scorers:
         raise InputError(f"there is no scorer; give one of {', '.join(SCORERS.names())}")
-    given = cache if cache is not None else _cache_folder(about, results)
+    given = cache if cache is not None else recorded_cache(results)
     settings: ExampleSettings = made(ExampleSettings, about.get("examples", {}), "examples of about.json")
-    sources = {name: each["source"] for name, each in about.get("saes", {}).items() if each.get("source")}
-    ground = Ground(opened(given), settings, {**sources, **tools.sources})
+    ground = Ground(opened(given), settings, {**recorded_sources(results), **tools.sources})
     scoring = [tools.tool(each, f"scorers[{n}]", results) for n, each in enumerate(scorers)]
     explained = {each.latent: None for each in results.load().explanations}
     return _job(ground, results, tools, (), scoring, tuple(explained), parallel, retry_failed)
@@ -186,8 +185,15 @@ def _explanations(folder: str | Path, but: str) -> list[Explanation]:
     return sorted(told, key=lambda each: each.latent)
 
 
-def _cache_folder(about: Mapping[str, Any], results: Results) -> Path:
-    folder = about.get("cache", {}).get("folder")
+def recorded_sources(results: Results) -> dict[str, str]:
+    """SAE of the cache -> where it was loaded from, where that is known."""
+    saes = results.about().get("saes", {})
+    return {name: str(each["source"]) for name, each in saes.items() if each.get("source")}
+
+
+def recorded_cache(results: Results) -> Path:
+    """Where the cache of a folder of results lay."""
+    folder = results.about().get("cache", {}).get("folder")
     if folder is None:
         raise InputError(f"{results.folder} does not say where its cache lies; give it (--cache)")
     return results.folder / folder

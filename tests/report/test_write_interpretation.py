@@ -1,16 +1,19 @@
 """All pages together: every link leads to a file and a place in it, names of files stay inside."""
 
 import re
+import shlex
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
+from saesteer.cli.main import command
 from saesteer.errors import InputError
 from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId
 from saesteer.latents import LogitEffect, TokenEffect
 from saesteer.report import Neighbour, PageNotes, write_interpretation_page
+from saesteer.report.exports import EXPORTS
 from saesteer.report.latent_links import addresses, files, folders
 from tests.report.interpretations import made_interpretation
 from tests.report.test_latent_page import made_cache
@@ -90,3 +93,14 @@ def test_folders_are_safe_and_never_shared():
     assert found["layers.3"] == "layers.3" and found[".."] == "sae"
     latent = LatentId("a b", 3)
     assert addresses(files([latent], "my pages")) == {latent: "my%20pages/a_b/3.html"}
+
+
+def test_the_commands_of_the_docs_can_be_typed():
+    page = (Path(__file__).parents[2] / "docs/reports_of_latents.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    saesteer (.+)$", page, re.M)
+    assert len(lines) >= 5
+    for line in lines:
+        verb, *words = shlex.split(line)
+        command(verb).make_context(verb, words)
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == set(EXPORTS.names())
+    assert (Path(__file__).parents[2] / "docs/figures/latent_page.png").is_file()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from saesteer.examples import Example, Score
+from saesteer.examples import Score
 from saesteer.report.score_answers import right
 from saesteer.report.score_columns import finite
 from saesteer.report.words import number
@@ -29,7 +29,6 @@ class ShownAnswer:
     right: bool | None
     details: str
     """How sure, which part, where it is."""
-    window: Example | None
 
 
 def in_order(score: Score) -> list[Mapping[str, Any]]:
@@ -37,7 +36,7 @@ def in_order(score: Score) -> list[Mapping[str, Any]]:
     return sorted(score.rows, key=lambda row: (right(row) is not False, -_part(row), str(row.get("start"))))
 
 
-def shown_answer(row: Mapping[str, Any], window: Example | None) -> ShownAnswer:
+def shown_answer(row: Mapping[str, Any]) -> ShownAnswer:
     """A row of any scorer; what is not known is shown as it is."""
     verdict = right(row)
     if verdict is None:
@@ -46,7 +45,7 @@ def shown_answer(row: Mapping[str, Any], window: Example | None) -> ShownAnswer:
         text = _WORDS[row["truth"], row["said"]]
     else:
         text = f"said {row['said']}, right" if verdict else f"said {row['said']}, wrong: {row['truth']}"
-    return ShownAnswer(text, verdict, ", ".join(_details(row)), window)
+    return ShownAnswer(text, verdict, ", ".join(_details(row)))
 
 
 def start_of(row: Mapping[str, Any]) -> int | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from markupsafe import Markup
 
 from saesteer.cache import Entries, LatentCache, Statistics
 from saesteer.errors import InputError
-from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId, Score
+from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId
 from saesteer.latents import LogitEffect
 from saesteer.report.bars import histogram_bars
 from saesteer.report.interpretation_page import pages
@@ -96,11 +97,7 @@ class LatentPages:
                 effect=self._effect(latent),
                 contexts=self._contexts(latent, entries),
                 cached=entries is not None,
-                scores=[
-                    self._score(column, place, latent, entries)
-                    for place, column in enumerate(self._columns)
-                    if latent in column.scores
-                ],
+                scores=self._scores(latent, entries),
                 neighbours=[self._neighbour(each) for each in self._neighbours.get(latent, ())],
             )
         )
@@ -135,32 +132,19 @@ class LatentPages:
         largest = found[0].high if found else 0.0
         return [(each, [marked_tokens(one, largest) for one in each.examples]) for each in found]
 
-    def _score(self, column: Column, place: int, latent: LatentId, entries: Entries | None) -> dict[str, Any]:
-        score = column.scores[latent]
-        return {
-            "place": place,
-            "label": column.label,
-            "headline": column.headline,
-            "value": column.values.get(latent),
-            "figures": {name: value for name, value in score.figures.items() if value is not None},
-            "failures": score.failures,
-            "answers": self._answers(score, entries),
-            "all": len(score.rows),
-        }
-
-    def _answers(self, score: Score, entries: Entries | None) -> list[tuple[Any, Markup]]:
+    def _scores(self, latent: LatentId, entries: Entries | None) -> list[dict[str, Any]]:
+        """Windows that several scorers were asked about are drawn once."""
         largest = 0.0 if entries is None else float(entries.values.max(initial=0.0))
-        found = []
-        for row in in_order(score)[:MOST]:
-            start = start_of(row)
-            window = (
-                window_at(self._cache, entries, start, self._notes.length)
-                if self._cache is not None and entries is not None and start is not None
-                else None
-            )
-            text = Markup("") if window is None else marked_tokens(window, largest)
-            found.append((shown_answer(row, window), text))
-        return found
+
+        @cache
+        def text(start: int | None) -> Markup:
+            if self._cache is None or entries is None or start is None:
+                return Markup("")
+            window = window_at(self._cache, entries, start, self._notes.length)
+            return Markup("") if window is None else marked_tokens(window, largest)
+
+        columns = enumerate(self._columns)
+        return [_score(each, place, latent, text) for place, each in columns if latent in each.scores]
 
     def _neighbour(self, each: Neighbour) -> dict[str, Any]:
         texts = (one.text for one in self._explanations.get(each.latent, []) if one.text)
@@ -178,6 +162,22 @@ def latent_page(
 ) -> str:
     """One page as a string; of many, `LatentPages` makes each faster."""
     return LatentPages(cache, interpretation, lambda _: effect, {latent: neighbours}, notes).render(latent)
+
+
+def _score(
+    column: Column, place: int, latent: LatentId, text: Callable[[int | None], Markup]
+) -> dict[str, Any]:
+    score = column.scores[latent]
+    return {
+        "place": place,
+        "label": column.label,
+        "headline": column.headline,
+        "value": column.values.get(latent),
+        "figures": {name: value for name, value in score.figures.items() if value is not None},
+        "failures": score.failures,
+        "answers": [(shown_answer(row), text(start_of(row))) for row in in_order(score)[:MOST]],
+        "all": len(score.rows),
+    }
 
 
 def _of_cache(found: Statistics, latent: int, known: LatentFigures | None) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from markupsafe import Markup, escape
@@ -29,11 +30,17 @@ def drawn(token: str) -> str:
 
 
 def _piece(token: str, value: float, largest: float, place: int) -> str:
-    text = drawn(token)
-    body = text.lstrip(" ")
-    space, shown = text[: len(text) - len(body)], str(escape(body))
+    space, shown, named = _parts(token)
     if value <= 0:
         return space + shown
     share = min(100, max(8, round(100 * value / largest))) if largest > 0 else 8
-    title = escape(f"{words.bare_token(text)}  {value:.4g}  token {place:,}")
+    title = f"{named}  {value:.4g}  token {place:,}"
     return f'{space}<mark style="--a:{share}%" title="{title}">{shown or "∅"}</mark>'
+
+
+@lru_cache(maxsize=1 << 16)
+def _parts(token: str) -> tuple[str, str, str]:
+    """Spaces before it, the rest, and what titles call it, the latter two escaped."""
+    text = drawn(token)
+    body = text.lstrip(" ")
+    return text[: len(text) - len(body)], str(escape(body)), str(escape(words.bare_token(text)))

@@ -5,14 +5,23 @@ Knows: a model's door, SAEs, files. Does not know: examples, explanations.
 
 from saesteer.cache.cache import Entries, LatentCache, LatentTable, Statistics, TokenTable
 from saesteer.cache.in_memory import cache_of_matrix
+from saesteer.cache.making import cache_latents
+from saesteer.cache.opening import open_cache
+from saesteer.cache.progress import Progress
+from saesteer.cache.reference import read_reference, write_reference
 from saesteer.cache.statistics import statistics_of
 
 __all__ = [
     "Entries",
     "LatentCache",
     "LatentTable",
+    "Progress",
     "Statistics",
     "TokenTable",
+    "cache_latents",
     "cache_of_matrix",
+    "open_cache",
+    "read_reference",
     "statistics_of",
+    "write_reference",
 ]

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from saesteer.errors import InputError, UnknownName
+from saesteer.names import resolve
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,3 +133,9 @@ class LatentCache:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(self.tables)
+
+    @classmethod
+    def open(cls, folder: str | Path, check: str = "lazy") -> LatentCache:
+        """A finished cache; `check`: "lazy", "all" or "none", see saesteer.cache.opening."""
+        found: LatentCache = resolve("saesteer.cache.opening:open_cache")(folder, check)
+        return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -11,6 +12,27 @@ from saesteer.cache.cache import Statistics, TokenTable
 
 EDGES: Final = 2.0 ** np.arange(-10, 15.5, 0.5)
 """Of every histogram: half powers of two."""
+BINS: Final = len(EDGES) - 1
+_ENTRIES: Final = 1 << 19  # that are looked at together
+_LATENTS: Final = 1 << 13  # of a block, at most: silent ones cost something too
+_LOWEST: Final = 2 * (127 - 10)  # of the doubled exponent of float32: that of the first edge
+_HALF: Final = 0x800000 - 0x3504F4  # lifts a mantissa of the square root of 2, or more, to the next exponent
+
+
+class Sums(NamedTuple):
+    """The part of Statistics that adds up, of consecutive latents."""
+
+    count: Int[np.ndarray, " m"]
+    sum: Float[np.ndarray, " m"]
+    squares: Float[np.ndarray, " m"]
+    max: Float[np.ndarray, " m"]
+    rows: Int[np.ndarray, " m"]
+    histogram: Int[np.ndarray, "m bins"]
+
+    def plus(self, other: Sums) -> Sums:
+        """Of two parts that share no row."""
+        added = {name: getattr(self, name) + getattr(other, name) for name in self._fields if name != "max"}
+        return Sums(**added, max=np.maximum(self.max, other.max))
 
 
 def statistics_of(
@@ -21,20 +43,54 @@ def statistics_of(
     d_sae: int,
 ) -> Statistics:
     """Of entries in any order."""
-    value = value.astype(np.float64)
-    bins = np.clip(np.searchsorted(EDGES, value, side="right") - 1, 0, len(EDGES) - 2)
-    histogram = np.bincount(latent * (len(EDGES) - 1) + bins, minlength=d_sae * (len(EDGES) - 1))
-    largest = np.zeros(d_sae)
-    np.maximum.at(largest, latent, value)
-    row = places.row_of(token)
-    pairs = np.unique(latent.astype(np.int64) * len(places.starts) + row)
-    return Statistics(
-        count=np.bincount(latent, minlength=d_sae),
-        sum=np.bincount(latent, value, d_sae),
-        squares=np.bincount(latent, value**2, d_sae),
-        max=largest,
-        rows=np.bincount(pairs // len(places.starts), minlength=d_sae),
-        histogram=histogram.reshape(d_sae, -1),
-        edges=EDGES,
-        tokens=int(places.content(0, len(places)).sum()),
-    )
+    order = np.lexsort((token, latent))
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(latent, minlength=d_sae))])
+    rows = places.row_of(np.asarray(token)[order])
+    parts = list(sums_of(indptr, rows, value[order].astype(np.float32)))
+    content = int(places.content(0, len(places)).sum())
+    return Statistics(*(np.concatenate(each) for each in zip(*parts, strict=True)), EDGES, content)
+
+
+def sums_of(
+    indptr: Int[np.ndarray, " d_sae1"], rows: Int[np.ndarray, " nnz"], values: Float[np.ndarray, " nnz"]
+) -> Iterator[Sums]:
+    """Block by block of latents, of entries sorted by latent and token; `rows`: where each token stands."""
+    for first, last in blocks(indptr, _ENTRIES):
+        part = slice(int(indptr[first]), int(indptr[last]))
+        yield _sums(indptr[first : last + 1] - indptr[first], rows[part], values[part])
+
+
+def blocks(indptr: Int[np.ndarray, " d_sae1"], entries: int) -> Iterator[tuple[int, int]]:
+    """Consecutive latents, first to last - 1, with so many entries together, or one with more."""
+    first, d_sae = 0, len(indptr) - 1
+    while first < d_sae:
+        last = int(np.searchsorted(indptr, indptr[first] + entries, side="right")) - 1
+        last = min(max(last, first + 1), first + _LATENTS)
+        yield first, last
+        first = last
+
+
+def _sums(indptr: np.ndarray, rows: np.ndarray, values: np.ndarray) -> Sums:
+    count = np.diff(indptr).astype(np.int64)
+    fires = np.flatnonzero(count)
+    starts = indptr[fires]
+    wide = values.astype(np.float64)
+    new = np.ones(len(rows), np.int64)
+    new[1:] = rows[1:] != rows[:-1]
+    new[starts] = 1
+    sums = [np.zeros(len(count)) for _ in range(3)] + [np.zeros(len(count), np.int64)]
+    if len(fires):
+        sums[0][fires] = np.add.reduceat(wide, starts)
+        sums[1][fires] = np.add.reduceat(wide * wide, starts)
+        sums[2][fires] = np.maximum(np.maximum.reduceat(wide, starts), 0)
+        sums[3][fires] = np.add.reduceat(new, starts)
+    place = np.repeat(np.arange(len(count)) * BINS, count) + _bins(values)
+    histogram = np.bincount(place, minlength=len(count) * BINS).reshape(-1, BINS)
+    return Sums(count, *sums, histogram)
+
+
+def _bins(values: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    """The bin of each value, out of the bits of a float32; what lies outside counts at the ends."""
+    bits = np.ascontiguousarray(values, np.float32).view(np.int32)
+    twice = (bits >> 23) + ((bits + np.int32(_HALF)) >> 23)
+    return np.clip(twice - _LOWEST, 0, BINS - 1)

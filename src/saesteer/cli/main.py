@@ -45,6 +45,7 @@ VERBS: Final[Table] = {
     ),
     "train": ("saesteer.cli.train:train", "Train SAEs on a model's activations, several from one pass."),
     "quality": ("saesteer.cli.quality:quality", "Measure an SAE: loss, dead latents, concepts, absorption."),
+    "cache": ("saesteer.cli.cache:cache", "Write the latents of many tokens to a folder, latent by latent."),
     "effects": (
         "saesteer.cli.effects:PARTS",
         "Measure, fit and predict what vectors do to an SAE's latents.",

@@ -86,6 +86,16 @@ class LatentRecord:
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """Why a latent has no record, to be counted."""
+
+    latent: LatentId
+    kind: str
+    """"never_active" or "too_few_windows"."""
+    message: str
+
+
+@dataclass(frozen=True)
 class Failure:
     """Why there is no result, to be counted: it never looks like data."""
 

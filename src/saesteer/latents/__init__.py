@@ -14,7 +14,7 @@ from saesteer.latents.examples import (
 )
 from saesteer.latents.hookpoints import matching
 from saesteer.latents.labels import ByColumn, ByLabel, LabelledTexts, Labeller
-from saesteer.latents.logit_effect import LogitEffect, TokenEffect, logit_effect
+from saesteer.latents.logit_effect import LogitEffect, TokenEffect, logit_effect, logit_effects
 from saesteer.latents.reading import Places
 from saesteer.latents.rows import LatentRows
 from saesteer.latents.source import ActivationSource
@@ -45,6 +45,7 @@ __all__ = [
     "histogram",
     "hookpoint_of",
     "logit_effect",
+    "logit_effects",
     "matching",
     "store_activations",
     "summarise",

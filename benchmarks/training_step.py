@@ -198,7 +198,7 @@ def sparsify(a: argparse.Namespace, batches: Iterator[Tensor]) -> tuple[Reconstr
 
 
 def floor(a: argparse.Namespace, batches: Iterator[Tensor]) -> tuple[Reconstruct, float]:
-    from saesteer.saes.topk import largest
+    from saesteer.saes.topk_select import largest
 
     shapes = ((a.latents, a.width), (a.latents,), (a.latents, a.width), (a.width,))
     tensors = [torch.randn(shape) for shape in shapes]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 
 from saesteer.saes.sparse_decode import weighted_rows
-from saesteer.saes.topk import largest
+from saesteer.saes.topk_select import largest
 from saesteer.training.forms import Now, TopK
 from saesteer.training.initial import initial_tensors
 from saesteer.training.tensors import Tensors

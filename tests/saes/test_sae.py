@@ -37,8 +37,8 @@ def test_chunks_change_nothing(make_sae, x, kind, monkeypatch):
     sae = make_sae(kind)
     whole = sae.encode_sparse(x).dense()
     sizes = []
-    pre = sae.pre
-    monkeypatch.setattr(sae, "pre", lambda part: sizes.append(len(part)) or pre(part))
+    seen = sae.encoder_input
+    monkeypatch.setattr(sae, "encoder_input", lambda part: sizes.append(len(part)) or seen(part))
     monkeypatch.setattr(base, "_CHUNK", 10 * sae.cfg.d_sae)
     torch.testing.assert_close(sae.encode_sparse(x).dense(), whole)
     assert sizes == [10, 10, 10, 6]

@@ -4,30 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from saesteer.saes import SAEConfig, TopKSAE
-from saesteer.saes.topk import largest
-
-
-@settings(deadline=None, max_examples=60)
-@given(n=st.integers(1, 700), share=st.floats(0.001, 1), seed=st.integers(0, 99), few=st.booleans())
-def test_largest_is_topk(n, share, seed, few):
-    k = max(1, int(n * share))
-    h = torch.randn(3, 2, n, generator=torch.Generator().manual_seed(seed))
-    if few:  # many ties
-        h = h.round()
-    values, indices = largest(h, k)
-    assert torch.equal(values.sort(descending=True).values, h.topk(k).values)
-    assert torch.equal(h.gather(-1, indices), values)
-    assert all(len(set(row)) == k for row in indices.flatten(0, 1).tolist())
-
-
-def test_largest_takes_the_fast_way():
-    h = torch.randn(5, 8 * 64)
-    assert largest(h, 32)[1].shape == (5, 32)
-    assert largest(h[:0], 32)[1].shape == (0, 32)
 
 
 def test_the_k_largest_where_positive(make_sae, x):

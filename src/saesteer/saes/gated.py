@@ -30,9 +30,10 @@ class GatedSAE(SAE):
     b_mag: Float[Tensor, " d_sae"]
     r_mag: Float[Tensor, " d_sae"]
 
-    def pre(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_sae"]:
-        """The gate: a latent is active where it is over 0."""
-        return self.encoder_input(x) @ self.W_enc + self.b_gate
+    @property
+    def offset(self) -> Float[Tensor, " d_sae"]:
+        """The gate's, so that the pre-activation is the gate: a latent is active where it is over 0."""
+        return self.b_gate
 
     def activate(self, h: Float[Tensor, "... d_sae"]) -> Float[Tensor, "... d_sae"]:
         return _gated(h, self.b_gate, self.b_mag, self.r_mag)

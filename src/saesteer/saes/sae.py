@@ -18,6 +18,7 @@ from typing import ClassVar, Final
 
 import safetensors.torch
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
@@ -30,7 +31,7 @@ from saesteer.saes.sparse_decode import weighted_rows
 CFG_FILE: Final = "cfg.json"
 WEIGHTS_FILE: Final = "sae_weights.safetensors"
 _EPS: Final = 1e-5  # of layer_norm in sae_lens: added to the deviation on the way in, not on the way out
-_CHUNK: Final = 2**22  # pre-activations that encode_sparse holds at once: 16 MB in float32
+_CHUNK: Final = 2**23  # pre-activations that encode_sparse holds at once: 32 MB in float32
 Selected = tuple[Int[Tensor, "n k"], Float[Tensor, "n k"]]
 
 
@@ -81,7 +82,12 @@ class SAE(nn.Module, ABC):
 
     def pre(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_sae"]:
         """Pre-activations."""
-        return self.encoder_input(x) @ self.W_enc + self.b_enc
+        return F.linear(self.encoder_input(x), self.W_enc.T, self.offset)
+
+    @property
+    def offset(self) -> Float[Tensor, " d_sae"]:
+        """What is added to the encoder's product."""
+        return self.b_enc
 
     def encode(self, x: Float[Tensor, "... d_in"]) -> Float[Tensor, "... d_sae"]:
         """Latents, dense."""
@@ -89,7 +95,8 @@ class SAE(nn.Module, ABC):
 
     def encode_sparse(self, x: Float[Tensor, "... d_in"]) -> SparseLatents:
         """Latents as indices and values; only the pre-activations of a chunk of tokens are dense."""
-        (found,) = self._sparse(x, lambda h: (self.select(h),))
+        pre = self._pre_of_chunks(x)
+        (found,) = self._sparse(x, lambda part: (self.select(pre(part)),))
         return found
 
     def encode_reweighted(
@@ -108,7 +115,10 @@ class SAE(nn.Module, ABC):
                 f"scores are {list(scores.shape)} but the SAE has {self.cfg.d_sae} latents; give one for each"
             )
 
-        def both(h: Tensor) -> tuple[Selected, Selected]:
+        pre = self._pre_of_chunks(x)
+
+        def both(part: Tensor) -> tuple[Selected, Selected]:
+            h = pre(part)
             indices, values = self.select(h * scores.to(h))
             if swap:
                 values = torch.where(values != 0, self.magnitude(h.gather(-1, indices)), 0)
@@ -200,17 +210,36 @@ class SAE(nn.Module, ABC):
     def _sparse(
         self, x: Float[Tensor, "... d_in"], choose: Callable[[Tensor], Sequence[Selected]]
     ) -> list[SparseLatents]:
-        """What `choose` makes of the pre-activations, chunk by chunk."""
-        flat = self._checked(x).reshape(-1, self.cfg.d_in)
-        step = max(1, _CHUNK // self.cfg.d_sae)
-        starts = range(0, max(1, len(flat)), step)
-        chunks = [choose(self.pre(flat[i : i + step])) for i in starts]
+        """What `choose` makes of the tokens, chunk by chunk."""
+        flat, step = self._checked(x).reshape(-1, self.cfg.d_in), self._chunk
+        chunks = [choose(flat[i : i + step]) for i in range(0, max(1, len(flat)), step)]
         found = []
         for parts in zip(*chunks, strict=True):
             indices, values = stack_padded(list(parts))
             shape = (*x.shape[:-1], indices.shape[1])
             found.append(SparseLatents(indices.reshape(shape), values.reshape(shape), self.cfg.d_sae))
         return found
+
+    @property
+    def _chunk(self) -> int:
+        """Tokens whose pre-activations are held at once."""
+        return max(1, _CHUNK // self.cfg.d_sae)
+
+    def _pre_of_chunks(self, x: Float[Tensor, "... d_in"]) -> Callable[[Tensor], Tensor]:
+        """`pre`, where many chunks of x need no gradient into one piece of memory, overwritten each time."""
+        if x.numel() <= self._chunk * self.cfg.d_in or self._needs_gradient(x):
+            return self.pre
+        memory = self.W_enc.new_empty(self._chunk, self.cfg.d_sae)
+
+        def pre(part: Tensor) -> Tensor:
+            seen = self.encoder_input(part)
+            return torch.addmm(self.offset, seen, self.W_enc, out=memory[: len(part)])
+
+        return pre
+
+    def _needs_gradient(self, x: Tensor) -> bool:
+        tensors = (x, *self.parameters())
+        return torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
 
     @property
     def _layer_norm(self) -> bool:

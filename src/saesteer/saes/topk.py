@@ -8,16 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Final, final
+from typing import Final, Literal, final
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from saesteer.saes.config import SAEConfig
+from saesteer.saes.first_pass import FirstPass, Tally
+from saesteer.saes.first_pass_probe import FALLEN, ROWS, pays
 from saesteer.saes.sae import SAE, check_tensors
+from saesteer.saes.sparse import SparseLatents
+from saesteer.saes.topk_select import largest
 
-_GROUP: Final = 8  # best of 4, 8, 16 and 32 on a CPU for 1,024 to 8,192 latents
 _FEW: Final = 8  # latents, up to which counting is cheaper than choosing the k largest
 _BLOCK: Final = 256  # latents of the first block, at least
 _CHUNK: Final = 2**22  # pre-activations that are held at once
@@ -32,6 +36,10 @@ _POSTACTS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
 @final
 class TopKSAE(SAE):
     """z = f(h) for the k largest h of the token, else 0; f is ReLU unless `cfg.postact` says otherwise."""
+
+    first_pass: Literal["probe", "always", "never"] = "probe"
+    """Whether `encode_sparse` goes by a cheaper product first: where a probe says it pays, or as told."""
+    _first: tuple[object, FirstPass] | None = None
 
     def __init__(self, cfg: SAEConfig, tensors: Mapping[str, Tensor]) -> None:
         """Where the config rescales by decoder norms they are folded in: W_dec[i] is what latent i adds."""
@@ -49,6 +57,22 @@ class TopKSAE(SAE):
         values, indices = largest(h, self.cfg.k)
         return indices, self.magnitude(values)
 
+    def encode_sparse(self, x: Float[Tensor, "... d_in"]) -> SparseLatents:
+        if not self._goes_by_first_pass(x):
+            return super().encode_sparse(x)
+
+        def choose(part: Tensor) -> tuple[tuple[Tensor, Tensor]]:
+            values, indices = self._prepared().largest(self.encoder_input(part), self.cfg.k or 0, self._plain)
+            return ((indices, self.magnitude(values)),)
+
+        (found,) = self._sparse(x, choose)
+        return found
+
+    @property
+    def tally(self) -> Tally:
+        """Tokens that went by the cheaper product first, and how many of them fell back to the full one."""
+        return self._first[1].tally if self._first else Tally()
+
     def magnitude(self, h: Float[Tensor, ...]) -> Float[Tensor, ...]:
         return _POSTACTS[self.cfg.postact](h)
 
@@ -62,6 +86,30 @@ class TopKSAE(SAE):
         h = seen @ self.W_enc[:, columns] + self.b_enc[columns]
         z = torch.where(self._among_largest(seen, h, columns), _POSTACTS[self.cfg.postact](h), 0)
         return z.reshape(*x.shape[:-1], len(columns))
+
+    def _goes_by_first_pass(self, x: Tensor) -> bool:
+        k, W = self.cfg.k or 0, self.W_enc
+        able = W.device.type == "cpu" and W.dtype == torch.float32 and k < self.cfg.d_sae
+        if self.first_pass == "never" or not able or self._needs_gradient(x):
+            return False
+        if self.first_pass == "always":
+            return True
+        flat = self._checked(x).reshape(-1, self.cfg.d_in)[: self._chunk]
+        if len(flat) < ROWS or self.tally.share > FALLEN:
+            return False
+        return pays(self.encoder_input(flat), self._prepared, self.b_enc, k, self._plain)
+
+    def _plain(self, seen: Float[Tensor, "n d_in"]) -> tuple[Float[Tensor, "n k"], Int[Tensor, "n k"]]:
+        """Values and indices of the k largest by the full product."""
+        return largest(F.linear(seen, self.W_enc.T, self.b_enc), self.cfg.k or 0)
+
+    def _prepared(self) -> FirstPass:
+        """Made anew where weights have changed or moved."""
+        tensors = (self.W_enc, self.b_enc)
+        state = [(each.data_ptr(), None if each.is_inference() else each._version) for each in tensors]
+        if self._first is None or self._first[0] != state:
+            self._first = (state, FirstPass(*tensors))
+        return self._first[1]
 
     @torch.no_grad()
     def _among_largest(
@@ -92,24 +140,6 @@ class TopKSAE(SAE):
                     larger[part, place] += above.sum(-1)
             start, size = start + size, 2 * size
         return larger < k
-
-
-def largest(h: Float[Tensor, "... n"], k: int) -> tuple[Float[Tensor, "... k"], Int[Tensor, "... k"]]:
-    """Values and indices of the k largest, unsorted; on a CPU in about 2/3 of the time of torch.topk.
-
-    The k largest lie in the k groups with the largest maxima, so two selections in n / 8 and 8 k numbers do
-    for one in n.
-    """
-    n = h.shape[-1]
-    groups = n // _GROUP
-    if h.device.type != "cpu" or n % _GROUP or groups < 2 * k:
-        values, indices = h.topk(k, sorted=False)
-        return values, indices
-    grouped = h.unflatten(-1, (_GROUP, groups))  # group g: the numbers g, g + groups, g + 2 groups, ...
-    chosen = grouped.amax(-2).topk(k, sorted=False).indices
-    spread = chosen.unsqueeze(-2).expand(*chosen.shape[:-1], _GROUP, k)
-    values, place = grouped.gather(-1, spread).flatten(-2).topk(k, sorted=False)
-    return values, chosen.gather(-1, place % k) + (place // k) * groups
 
 
 def fold_norms(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saesteer.errors import InputError
-from saesteer.saes.topk import largest
+from saesteer.saes.topk_select import largest
 from saesteer.training.forms.aux_loss import add_aux
 from saesteer.training.forms.code import Pairs
 from saesteer.training.forms.form import Form, Inference, Now, Step, plain_tensors

@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from saesteer.cache import LatentCache
 from saesteer.errors import InputError, UnknownName
-from saesteer.examples import SAMPLERS, WINDOWS, LatentId, LatentRecord, Loader, Picks, Skipped
+from saesteer.examples import (
+    SAMPLERS,
+    WINDOWS,
+    Grid,
+    LatentId,
+    LatentRecord,
+    Loader,
+    Picks,
+    Skipped,
+    Sought,
+)
 from tests.examples.made import cache, caches, check, small, told
 
 FORMS, NAMES = st.sampled_from(WINDOWS.names()), st.sampled_from(SAMPLERS.names())
@@ -141,3 +151,26 @@ def test_presets_and_names_that_do_not_exist():
 def test_settings_that_cannot_be_meant_are_refused(fields):
     with pytest.raises(InputError):
         small(**fields)
+
+
+@given(caches, FORMS, st.integers(1, 6))
+def test_quantiles_are_numbered_by_the_rank_among_all_windows(made, form, parts):
+    loader = Loader(made, small(form=form, quantiles=parts))
+    for record in loader.records():
+        scores = np.sort(WINDOWS.get(form)(loader.grid, made[NAME].latent(record.id.latent)).scores)
+        for each in (*record.train, *record.test):
+            weaker, as_strong = (np.searchsorted(scores, each.max, side=side) for side in ("left", "right"))
+            numbers = (weaker * parts // len(scores), (as_strong - 1) * parts // len(scores))
+            assert numbers[0] <= each.quantile <= numbers[1]
+
+
+@given(caches, FORMS, st.sampled_from([1, 8, 32]))
+def test_silent_windows_are_told_alike_one_by_one_and_all_at_once(made, form, length):
+    grid, entries = Grid.of(made.tokens, length), made[NAME].latent(0)
+    active = WINDOWS.get(form)(grid, entries)
+    sought = Sought(LatentId(NAME, 0), 1, grid, entries, active, (active,), np.random.default_rng(0), None)
+    busy = {t for a, b in zip(active.starts, active.stops, strict=True) for t in range(a, b)}
+    busy |= set(entries.tokens.tolist())
+    spans = zip(*grid.bounds(np.arange(len(grid))), strict=True)
+    expected = [number for number, (a, b) in enumerate(spans) if not busy & set(range(a, b))]
+    assert sought.everywhere().tolist() == sought.fresh(np.arange(len(grid))) == expected

@@ -26,7 +26,7 @@ class Wording:
     def __post_init__(self) -> None:
         if self.template.count(_PLACE) != 1:
             raise InputError(f"a template holds {_PLACE} once, got {self.template!r}")
-        if not self.dummies or isinstance(self.dummies, str):
+        if not self.dummies or type(self.dummies) is not tuple:
             raise InputError(f"dummies are a tuple of one sentence or more, got {self.dummies!r}")
 
     def said(self, explanation: str) -> str:

@@ -21,7 +21,7 @@ from saesteer.cache.statistics import BINS, Sums, blocks
 from saesteer.runs import atomic
 
 DOCUMENTS: Final = "documents.jsonl"
-_ENTRIES: Final = 1 << 20  # of a block
+_ENTRIES: Final = 1 << 19  # of a block
 _LATENTS: Final = 1 << 13  # whose statistics are added at once
 Note = Callable[[int], None]
 """Is told how many bytes were written."""

@@ -106,9 +106,10 @@ def spill(
     matrix = sparse.csr_array((found.values, found.latents, starts), shape=(len(found.counts), d_sae))
     by_latent = matrix.tocsc()  # a counting sort, stable: tokens ascend within a latent
     indptr, tokens, values = by_latent.indptr, by_latent.indices, by_latent.data
-    del matrix, by_latent
-    parts = list(zip(*sums_of(indptr, rows[tokens], values), strict=True))
-    sums = Sums(*(np.concatenate(each) for each in parts))
+    del matrix, by_latent, found
+    parts = [_narrow(each) for each in sums_of(indptr, rows[tokens], values)]
+    sums = Sums(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+    del parts
     record = {"fits": _fits(values), "entries": len(values)}
     if kept is not None:
         wanted = np.repeat(kept, np.diff(indptr))
@@ -134,6 +135,10 @@ def _fits(values: np.ndarray) -> bool:
     with np.errstate(over="ignore", under="ignore"):
         half = ends.astype(np.float16)
     return bool(np.isfinite(half[0]) and half[1] > 0)
+
+
+def _narrow(sums: Sums) -> Sums:
+    return sums._replace(histogram=sums.histogram.astype(np.uint32))
 
 
 def _small(array: np.ndarray) -> np.ndarray:

@@ -22,16 +22,6 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from saesteer.scorers.detection import Detection
-from saesteer.scorers.embedding import Embedding
-from saesteer.scorers.example_embedding import ExampleEmbedding
-from saesteer.scorers.fuzzing import Fuzzing
-from saesteer.scorers.intervention import Intervention
-from saesteer.scorers.intruder import Intruder
-from saesteer.scorers.simulation import Simulation
-from saesteer.scorers.surprisal import Surprisal
-from saesteer.world.oracle_client import OracleClient
-from saesteer.world.understanding import understood
 from scipy import sparse
 
 from saesteer.cache import LatentCache, cache_latents
@@ -41,7 +31,18 @@ from saesteer.model import load_model
 from saesteer.runs import Journal
 from saesteer.saes import load_sae
 from saesteer.scorers import Scorer
+from saesteer.scorers.detection import Detection
+from saesteer.scorers.embedding import Embedding
+from saesteer.scorers.example_embedding import ExampleEmbedding
+from saesteer.scorers.fuzzing import Fuzzing
+from saesteer.scorers.intervention import Intervention
+from saesteer.scorers.intruder import Intruder
+from saesteer.scorers.simulation import Simulation
+from saesteer.scorers.surprisal import Surprisal
 from saesteer.world.labels import labelled_stories, labels_of
+from saesteer.world.oracle_client import OracleClient
+from saesteer.world.texts import openings
+from saesteer.world.understanding import understood
 from saesteer.world.words import CONCEPTS, lexicon
 
 SAES: Final = ("layers.3", "layers.4.attn")
@@ -49,6 +50,11 @@ SHARE: Final = 0.8
 """Of a latent's activity on sentences with the concept, from which on it is about the concept."""
 ERRORS: Final = (0.0, 0.1, 0.2, 0.3, 0.5)
 KINDS: Final = ("true", "statistics", "random")
+
+
+def titles() -> tuple[str, ...]:
+    """The true explanations of all concepts."""
+    return tuple(lexicon()[each].title for each in CONCEPTS)
 
 
 def texts(count: int) -> list[Any]:
@@ -197,7 +203,13 @@ def main() -> None:
             continue
         also = list(every)
         if steered[record.id.sae] <= a.steered:
-            also.append(("intervention", None, Intervention(lm, saes, reading="titles")))
+            also.append(
+                (
+                    "intervention",
+                    None,
+                    Intervention(lm, saes, reading="titles", prompts=openings(8), n=3, others=titles()),
+                )
+            )
         journal.append(latent(record, concept, shares, also, a.seed + number))
         print(record.id, concept, flush=True)
     if a.json:

@@ -103,9 +103,9 @@ def _filled(sought: Sought, hard: Mapping[int, Hard]) -> Picks:
     """With random windows up to what was asked."""
     missing = sought.n - len(hard)
     others = [each for each in random_windows(sought).windows.tolist() if each not in hard][:missing]
-    nothing = len(others)
+    random: SilentKind = "random"
     return Picks(
         np.array([*hard, *others], np.int64),
-        (*(each.kind for each in hard.values()), *["random"] * nothing),
-        (*(each.similarity for each in hard.values()), *[None] * nothing),
+        (*(each.kind for each in hard.values()), *[random] * len(others)),
+        (*(each.similarity for each in hard.values()), *[None] * len(others)),
     )

@@ -116,11 +116,9 @@ def _dots(column: Column, interpretation: Interpretation) -> list[tuple[LatentId
 
 def _accuracy_line(axes: Axes, place: int, row: Sequence[Accuracy], silent: float) -> None:
     colour, marker = SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)]
-    active = [each for each in row if each.quantile is not None]
-    axes.plot(
-        [each.quantile for each in active], [each.share.estimate for each in active],  # type: ignore[misc]
-        color=colour, marker=marker,
-    )  # fmt: skip
+    active = [(float(each.quantile), each.share.estimate) for each in row if each.quantile is not None]
+    if active:
+        axes.plot(*zip(*active, strict=True), color=colour)
     for each in row:
         x = silent if each.quantile is None else float(each.quantile)
         axes.plot([x, x], [each.share.low, each.share.high], color=colour, linewidth=1)

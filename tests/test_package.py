@@ -12,18 +12,23 @@ import saesteer
 PUBLIC = [
     "Concept",
     "LanguageModel",
+    "LatentCache",
     "SAE",
     "SaesteerError",
     "SteeringSpec",
     "__version__",
     "attach",
+    "cache_latents",
     "calibrate",
+    "explain",
+    "interpret",
     "load_concept",
     "load_model",
     "load_sae",
     "load_scar",
     "load_spec",
     "methods",
+    "score",
     "steer",
 ]
 

@@ -12,17 +12,22 @@ __version__ = "0.1.0"
 _ADDRESSES = {
     "Concept": "saesteer.text:Concept",
     "LanguageModel": "saesteer.model:LanguageModel",
+    "LatentCache": "saesteer.cache:LatentCache",
     "SAE": "saesteer.saes:SAE",
     "SaesteerError": "saesteer.errors:SaesteerError",
     "SteeringSpec": "saesteer.steering:SteeringSpec",
     "attach": "saesteer.steering:attach",
+    "cache_latents": "saesteer.cache:cache_latents",
     "calibrate": "saesteer.calibration:calibrate",
+    "explain": "saesteer.pipeline.interpretation:explain",
+    "interpret": "saesteer.pipeline.interpretation:interpret",
     "load_concept": "saesteer.text:load_concept",
     "load_model": "saesteer.model:load_model",
     "load_sae": "saesteer.saes:load_sae",
     "load_scar": "saesteer.steering:load_scar",
     "load_spec": "saesteer.steering:load_spec",
     "methods": "saesteer.methods",
+    "score": "saesteer.pipeline.interpretation:score",
     "steer": "saesteer.steering:steer",
 }
 

@@ -107,10 +107,10 @@ def test_what_cannot_be_meant(lm):
         closed_loop(lm, SEA, AT, loop="untill")
     with pytest.raises(InputError, match="rare is a share"):
         closed_loop(lm, SEA, AT, rare=0.0)
-    with pytest.raises(InputError, match="rare is a share .* got '0.1'"):
+    with pytest.raises(InputError, match=r"rare is a share .* got '0.1'"):
         closed_loop(lm, SEA, AT, rare="0.1")
     early = diffmean(lm, SEA, "layers.0")
-    with pytest.raises(InputError, match=r"reads layers.1, which is computed after layers.0"):
+    with pytest.raises(InputError, match=r"reads layers\.1, which is computed after layers\.0"):
         closed_loop(lm, SEA, "layers.1", direction=early)
     assert closed_loop(lm, SEA, "layers.0", direction=diffmean(lm, SEA, "layers.1"))
     with pytest.raises(InputError, match="needs a target above 0; take loop 'until'"):

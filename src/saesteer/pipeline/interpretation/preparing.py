@@ -155,10 +155,10 @@ def _job(
     stages = Stages(
         tools.loader(ground.cache, ground.settings, bool(explaining)),
         ground.fingerprint(),
-        tools.effects(bool(explaining)),
         explaining[0].made if explaining else None,  # type: ignore[arg-type]
         tuple(each.made for each in scorers),  # type: ignore[misc]
         ground.figures(latents),
+        tools.effects(bool(explaining)),
     )
     about = ground.about(results)
     about["explainers"] = {each.made.name: each.record(stages) for each in explaining}

@@ -34,13 +34,13 @@ class Stages:
     records: Records
     examples: str
     """A fingerprint of cache and example settings: part of every configuration."""
-    effects: bool = False
-    """Whether records say what a latent promotes, which explainers look at and scorers do not."""
     explainer: Explainer | None = None
     """None: what the folder holds is scored."""
     scorers: tuple[Scorer, ...] = ()
     figures: Mapping[LatentId, LatentFigures] = field(default_factory=dict)
     """Of latents for which no record could be had."""
+    effects: bool = False
+    """Whether records say what a latent promotes, which explainers look at and scorers do not."""
 
     def config(self, tool: Explainer | Scorer) -> str:
         """Equal for results that may stand for each other."""

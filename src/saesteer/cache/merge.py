@@ -17,7 +17,7 @@ from jaxtyping import Bool, Int
 
 from saesteer.cache.npy import ArrayFile, Stored
 from saesteer.cache.spill import RunFiles
-from saesteer.cache.statistics import BINS, Sums, blocks
+from saesteer.cache.statistics import BINS, NAMES, Sums, blocks
 from saesteer.runs import atomic
 
 DOCUMENTS: Final = "documents.jsonl"
@@ -159,10 +159,10 @@ def _merge_statistics(
     folder: Path, runs: Sequence[RunFiles], part: str, note: Note
 ) -> tuple[Int[np.ndarray, " d_sae"], dict[str, Stored]]:
     """Per latent over all runs, added in their order; how often each is active, and the files."""
-    arrays = [{name: run.load(part, name) for name in Sums._fields} for run in runs]
+    arrays = [{name: run.load(part, name) for name in NAMES} for run in runs]
     d_sae = len(arrays[0]["count"])
     counts = np.zeros(d_sae, np.int64)
-    kinds = {name: np.float64 if name in ("sum", "squares", "max") else np.int64 for name in Sums._fields}
+    kinds = {name: np.float64 if name in ("sum", "squares", "max") else np.int64 for name in NAMES}
     with ExitStack() as stack:
         files = {}
         for name, kind in kinds.items():

@@ -58,7 +58,9 @@ class ArrayFile:
 
     def append(self, part: np.ndarray) -> None:
         """The next numbers."""
-        self._write(memoryview(np.ascontiguousarray(part, self._dtype)).cast("B") if part.size else b"")
+        self._write(
+            np.ascontiguousarray(part, self._dtype).reshape(-1).view(np.uint8).data if part.size else b""
+        )
 
     def finish(self) -> Stored:
         """Bring it to the disk; what was written."""

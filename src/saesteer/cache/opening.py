@@ -14,7 +14,7 @@ import numpy as np
 
 from saesteer.cache.cache import LatentCache, LatentTable, Statistics, TokenTable
 from saesteer.cache.npy import BLOCK, Checked, Stored, check_blocks, mapped
-from saesteer.cache.statistics import EDGES, Sums
+from saesteer.cache.statistics import EDGES, NAMES
 from saesteer.errors import CorruptFile, InputError
 from saesteer.runs import Manifest, contained, read_json, sha256_file
 
@@ -22,6 +22,8 @@ Check = Literal["lazy", "all", "none"]
 STAGE: Final = "cache"
 INDEX: Final = "cache.json"
 STRINGS: Final = "strings.json"
+_ROWS: Final = ("ids", "starts", "documents", "offsets")
+_ENTRIES: Final = ("indptr", "tokens", "values")
 
 
 def open_cache(folder: str | Path, check: Check = "lazy") -> LatentCache:
@@ -80,10 +82,8 @@ def _cache(files: _Files, index: Mapping[str, Any]) -> LatentCache:
     def load(name: str) -> np.ndarray:
         return files.array(name, stored[name])
 
-    places = TokenTable(
-        *(load(f"tokens/{name}.npy") for name in ("ids", "starts", "documents", "offsets")),
-        special_ids=frozenset(index["special_ids"]),
-    )
+    ids, starts, documents, offsets = (load(f"tokens/{name}.npy") for name in _ROWS)
+    places = TokenTable(ids, starts, documents, offsets, frozenset(index["special_ids"]))
     tables = {each["name"]: _table(load, each, index["content"]) for each in index["saes"]}
     about = dict(index["about"]) | {"folder": str(files.folder)}
     return LatentCache(places, tables, tuple(files.json(STRINGS)), about)
@@ -91,6 +91,8 @@ def _cache(files: _Files, index: Mapping[str, Any]) -> LatentCache:
 
 def _table(load: Callable[[str], np.ndarray], record: Mapping[str, Any], content: int) -> LatentTable:
     part = f"saes/{record['part']}"
-    found = Statistics(*(load(f"{part}/{name}.npy") for name in Sums._fields), EDGES, content)
-    arrays = [load(f"{part}/{name}.npy") for name in ("indptr", "tokens", "values")]
-    return LatentTable(record["name"], record["hookpoint"], *arrays, found, dict(record["about"]))
+    sums = {name: load(f"{part}/{name}.npy") for name in NAMES}
+    found = Statistics(**sums, edges=EDGES, tokens=content)
+    indptr, tokens, values = (load(f"{part}/{name}.npy") for name in _ENTRIES)
+    about = dict(record["about"])
+    return LatentTable(record["name"], record["hookpoint"], indptr, tokens, values, found, about)

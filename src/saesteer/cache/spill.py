@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,9 +107,7 @@ def spill(
     by_latent = matrix.tocsc()  # a counting sort, stable: tokens ascend within a latent
     indptr, tokens, values = by_latent.indptr, by_latent.indices, by_latent.data
     del matrix, by_latent, found
-    parts = [_narrow(each) for each in sums_of(indptr, rows[tokens], values)]
-    sums = Sums(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-    del parts
+    sums = Sums.join([_narrow(each) for each in sums_of(indptr, rows[tokens], values)])
     record = {"fits": _fits(values), "entries": len(values)}
     if kept is not None:
         wanted = np.repeat(kept, np.diff(indptr))
@@ -118,7 +116,7 @@ def spill(
     files.save(
         part, {"indptr": indptr.astype(np.int64), "tokens": tokens.astype(np.uint32), "values": values}
     )
-    files.save(part, {name: _small(each) for name, each in sums._asdict().items()})
+    files.save(part, {name: _small(each) for name, each in vars(sums).items()})
     return record
 
 
@@ -138,7 +136,7 @@ def _fits(values: np.ndarray) -> bool:
 
 
 def _narrow(sums: Sums) -> Sums:
-    return sums._replace(histogram=sums.histogram.astype(np.uint32))
+    return replace(sums, histogram=sums.histogram.astype(np.uint32))
 
 
 def _small(array: np.ndarray) -> np.ndarray:

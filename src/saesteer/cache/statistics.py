@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -19,7 +20,8 @@ _LOWEST: Final = 2 * (127 - 10)  # of the doubled exponent of float32: that of t
 _HALF: Final = 0x800000 - 0x3504F4  # lifts a mantissa of the square root of 2, or more, to the next exponent
 
 
-class Sums(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Sums:
     """The part of Statistics that adds up, of consecutive latents."""
 
     count: Int[np.ndarray, " m"]
@@ -31,8 +33,16 @@ class Sums(NamedTuple):
 
     def plus(self, other: Sums) -> Sums:
         """Of two parts that share no row."""
-        added = {name: getattr(self, name) + getattr(other, name) for name in self._fields if name != "max"}
+        added = {name: getattr(self, name) + getattr(other, name) for name in NAMES if name != "max"}
         return Sums(**added, max=np.maximum(self.max, other.max))
+
+    @classmethod
+    def join(cls, parts: Sequence[Sums]) -> Sums:
+        """Of consecutive latents."""
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in NAMES})
+
+
+NAMES: Final = tuple(each.name for each in fields(Sums))
 
 
 def statistics_of(
@@ -46,9 +56,9 @@ def statistics_of(
     order = np.lexsort((token, latent))
     indptr = np.concatenate([[0], np.cumsum(np.bincount(latent, minlength=d_sae))])
     rows = places.row_of(np.asarray(token)[order])
-    parts = list(sums_of(indptr, rows, value[order].astype(np.float32)))
+    found = Sums.join(list(sums_of(indptr, rows, value[order].astype(np.float32))))
     content = int(places.content(0, len(places)).sum())
-    return Statistics(*(np.concatenate(each) for each in zip(*parts, strict=True)), EDGES, content)
+    return Statistics(**vars(found), edges=EDGES, tokens=content)
 
 
 def sums_of(
@@ -78,15 +88,16 @@ def _sums(indptr: np.ndarray, rows: np.ndarray, values: np.ndarray) -> Sums:
     new = np.ones(len(rows), np.int64)
     new[1:] = rows[1:] != rows[:-1]
     new[starts] = 1
-    sums = [np.zeros(len(count)) for _ in range(3)] + [np.zeros(len(count), np.int64)]
+    total, squares, largest = (np.zeros(len(count)) for _ in range(3))
+    seen = np.zeros(len(count), np.int64)
     if len(fires):
-        sums[0][fires] = np.add.reduceat(wide, starts)
-        sums[1][fires] = np.add.reduceat(wide * wide, starts)
-        sums[2][fires] = np.maximum(np.maximum.reduceat(wide, starts), 0)
-        sums[3][fires] = np.add.reduceat(new, starts)
+        total[fires] = np.add.reduceat(wide, starts)
+        squares[fires] = np.add.reduceat(wide * wide, starts)
+        largest[fires] = np.maximum(np.maximum.reduceat(wide, starts), 0)
+        seen[fires] = np.add.reduceat(new, starts)
     place = np.repeat(np.arange(len(count)) * BINS, count) + _bins(values)
     histogram = np.bincount(place, minlength=len(count) * BINS).reshape(-1, BINS)
-    return Sums(count, *sums, histogram)
+    return Sums(count, total, squares, largest, seen, histogram)
 
 
 def _bins(values: Float[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:

@@ -70,7 +70,7 @@ class Tool:
     def record(self, stages: Stages) -> dict[str, Any]:
         """For about.json; no key, no address."""
         client = getattr(self.made, "client", None)
-        found = {"config": stages.config(self.made), "fingerprint": self.made.fingerprint()}
+        found: dict[str, Any] = {"config": stages.config(self.made), "fingerprint": self.made.fingerprint()}
         found["settings"] = self.asked.record() if self.asked else {"name": type(self.made).__name__}
         if isinstance(self.made, Scorer):
             found["headline"] = self.made.headline

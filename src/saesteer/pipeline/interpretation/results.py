@@ -134,7 +134,8 @@ def save_results(found: Interpretation, folder: str | Path) -> None:
     if results.exists:
         raise InputError(f"{folder} holds results already; give another folder")
     with results.locked():
-        for each in (*found.explanations, *found.scores):
+        every: list[Explanation | Score] = [*found.explanations, *found.scores]
+        for each in every:
             name = each.explainer if isinstance(each, Explanation) else each.scorer
             results.keep(config_named(found.about, each, name), each, found.latents.get(each.latent, _SILENT))
         results.describe(_described(found))
@@ -171,10 +172,11 @@ def _configs(about: Mapping[str, Any], part: str) -> set[str]:
 def _described(found: Interpretation) -> dict[str, Any]:
     """about.json with an entry for every name that occurs."""
     about = dict(found.about)
-    for part, each, name in [
+    named: list[tuple[str, Explanation | Score, str]] = [
         *(("explainers", each, each.explainer) for each in found.explanations),
         *(("scorers", each, each.scorer) for each in found.scores),
-    ]:
+    ]
+    for part, each, name in named:
         entries = dict(about.get(part, {}))
         entries[name] = {**entries.get(name, {}), "config": config_named(found.about, each, name)}
         about[part] = entries

@@ -148,6 +148,11 @@ def test_another_exception_ends_all():
     assert (client.running, client.cancelled) == (0, 2)
 
 
+def _heard() -> None:
+    """What runs in the background is born deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_nothing_running():
     code = """
         import asyncio, sys
@@ -174,6 +179,7 @@ def test_ctrl_c_leaves_nothing_running():
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(saesteer.__file__).parents[1])},
+        preexec_fn=_heard,
     )
     began = [process.stdout.readline() for _ in range(3)]
     process.send_signal(signal.SIGINT)

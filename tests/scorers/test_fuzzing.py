@@ -98,7 +98,7 @@ def test_a_prompt_can_be_read():
     (request,) = Fuzzing(OracleClient()).requests(of, "b")
     first, *texts, last = request.messages[1].content.splitlines()
     assert (first, last) == ("Description: b", "Answer:")
-    assert {text[3:] for text in texts} == {" a <<b b!>>", " <<< <sea> >↵>>"}
+    assert {text[3:] for text in texts} == {" a <<b b!>>", " << < <sea> >↵>>"}
 
 
 @given(

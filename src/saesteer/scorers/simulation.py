@@ -139,5 +139,5 @@ def pearson(one: Sequence[float], other: Sequence[float]) -> float | None:
     a, b = np.asarray(one, dtype=float), np.asarray(other, dtype=float)
     if len(a) < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
-    a, b = a - a.mean(), b - b.mean()
-    return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
+    a, b = (each / np.abs(each).max() for each in (a - a.mean(), b - b.mean()))  # squares are in range then
+    return float(np.clip(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)), -1.0, 1.0))

@@ -22,6 +22,7 @@ PAGES = {
     "choosers": "write_choosers",
     "effects_world": "write_effects",
     "figures": "write_figures",
+    "interpretation_world": "write_interpretation",
     "methods_compared": "write_methods",
     "scar": "write_scar",
     "topic_alignment": "write_topic",

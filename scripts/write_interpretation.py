@@ -168,10 +168,11 @@ SHORT: Final = """\
 **Which scores deserve trust?** With a reader who errs in {error:.0f} answers of 100, detection
 ({detection}), fuzzing ({fuzzing}) and simulation ({simulation}) rank a true explanation above a random
 one, and so does the cosine of embeddings without any language model ({embedding}). They also order
-explanations as the truth does, which here is detection by a reader who never errs (so detection is nearest to it by
-construction): Spearman's correlation is {c_detection} for detection, {c_fuzzing} for fuzzing,
-{c_embedding} for embedding, {c_simulation} for simulation. Fuzzing with wrong marks in active windows ({fuzzing_active}) asks for the
-very tokens and hardly for the text: a name of the topic does worse there than the words themselves.
+explanations as the truth does, which here is detection by a reader who never errs (so detection is
+nearest to it by construction): Spearman's correlation is {c_detection} for detection, {c_fuzzing} for
+fuzzing, {c_embedding} for embedding, {c_simulation} for simulation. Fuzzing with wrong marks in active
+windows ({fuzzing_active}) asks for the very tokens and hardly for the text: a name of the topic does
+worse there than the words themselves.
 
 **What depends on its reader.** Surprisal tells true titles ({surprisal}), since the world's model has
 learned titles, and not the sentences of token statistics ({s_surprisal}), which it has never seen: the
@@ -179,9 +180,10 @@ score is of the reader as much as of the explanation. Intervention asks what a l
 what it reads; on {steered} latents it does not tell a true explanation of what they read from a random
 one ({intervention}).
 
-**A value is the reader's, the order is the explanation's.** From no error to {error:.0f} in 100 the mean of
-detection of the same true explanations falls from {perfect:.2f} to {erring:.2f}, while their rank above
-random ones stays. Values by different language models cannot be compared; explanations by one can.
+**A value is the reader's, the order is the explanation's.** From no error to {error:.0f} in 100 the
+mean of detection of the same true explanations falls from {perfect:.2f} to {erring:.2f}, while their
+rank above random ones stays. Values by different language models cannot be compared; explanations by
+one can.
 
 **Token statistics** name the concept for {named} of the latents, without a language model.
 

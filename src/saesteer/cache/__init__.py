@@ -10,17 +10,20 @@ from saesteer.cache.opening import open_cache
 from saesteer.cache.progress import Progress
 from saesteer.cache.reference import read_reference, write_reference
 from saesteer.cache.statistics import statistics_of
+from saesteer.cache.summary import Overview, overview
 
 __all__ = [
     "Entries",
     "LatentCache",
     "LatentTable",
+    "Overview",
     "Progress",
     "Statistics",
     "TokenTable",
     "cache_latents",
     "cache_of_matrix",
     "open_cache",
+    "overview",
     "read_reference",
     "statistics_of",
     "write_reference",

@@ -16,7 +16,7 @@ from saesteer.errors import InputError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from saesteer.cache import LatentCache, LatentTable, Progress
+    from saesteer.cache import LatentCache, Progress
     from saesteer.cli.terminal import Steps
     from saesteer.model import LanguageModel
     from saesteer.saes import SAE
@@ -210,23 +210,26 @@ def _record(result: LatentCache, rate: float | None, seconds: float) -> dict[str
         "bytes": sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()),
         "tokens_per_second": rate,
         "seconds": seconds,
-        "saes": [_table_record(each) for each in result.tables.values()],
+        "saes": [_table_record(result, each) for each in result.tables],
     }
 
 
-def _table_record(table: LatentTable) -> dict[str, Any]:
-    density = table.statistics.density
+def _table_record(result: LatentCache, name: str) -> dict[str, Any]:
+    from saesteer.cache import overview
+
+    table, found = result[name], overview(result, name)
     return {
-        "name": table.name,
+        "name": name,
         "hookpoint": table.hookpoint,
-        "latents": table.d_sae,
+        "latents": found.latents,
         "kept": len(table.kept),
         "entries": int(table.indptr[-1]),
         "values": str(table.values.dtype),
-        "l0": float(density.sum()),
-        "alive": float((density > 0).mean()),
-        "above_1_percent": float((density > 0.01).mean()),
-        "above_10_percent": float((density > 0.1).mean()),
+        "l0": float(table.statistics.density.sum()),
+        "alive": found.alive,
+        "above_1_percent": found.above_1,
+        "above_10_percent": found.above_10,
+        "single_token": found.single_token,
     }
 
 
@@ -243,10 +246,11 @@ def _table(rows: list[dict[str, Any]]) -> Table:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    for name in ("SAE", "latents", "alive", "> 1 %", "> 10 %", "L0", "entries", "values"):
+    for name in ("SAE", "latents", "alive", "> 1 %", "> 10 %", "one token", "L0", "entries", "values"):
         table.add_column(name, justify="left" if name == "SAE" else "right", no_wrap=True)
     for row in rows:
-        shares = (f"{row[name]:.1%}" for name in ("alive", "above_1_percent", "above_10_percent"))
+        named = ("alive", "above_1_percent", "above_10_percent", "single_token")
+        shares = (f"{row[name]:.1%}" for name in named)
         cells = [f"{row['latents']:,}", *shares, f"{row['l0']:.1f}", f"{row['entries']:,}", row["values"]]
         table.add_row(Text(one_line(row["name"])), *map(Text, cells))
     return table

@@ -115,18 +115,20 @@ def arms(lm: LanguageModel, concept: Concept, sae: SAE, scores: AlignmentScores)
 
 
 def success(result: SweepResult, base: SweepResult, concept: Concept) -> dict[str, Any]:
-    """The manipulation and strength chosen on one half, counted on the other; and each one's own best."""
+    """Each manipulation at the strength chosen on one half, with what it had there, counted on the other."""
     found: dict[str, Any] = {}
     for mode in GRID:
         part = result.where(method=mode)
         chosen = choose(part, coherence=0.8)
         if chosen.setting is None:
-            found[mode] = {"lift": 0.0, "strength": None}
+            found[mode] = {"lift": 0.0, "strength": None, "selection": 0.0}
             continue
+        (tried,) = (each for each in chosen.candidates if each.setting == chosen.setting)
         outcome = report(part, chosen.setting, base.where(concept=concept.name))
         one, other = outcome.figures.behaviour.estimate, outcome.base.behaviour.estimate
         found[mode] = {"lift": one - other, "behaviour": one, "base": other}
         found[mode] |= {"coherence": outcome.figures.coherence.estimate, "strength": chosen.setting.strength}
+        found[mode] |= {"selection": tried.figures.behaviour.estimate}
     return found
 
 
@@ -170,7 +172,7 @@ def case(
     prompts = openings(a.prompts)
     result = evaluate(lm, tried, prompts, a.samples, "oracle", saes={"s": sae})
     found = success(result, base, concept)
-    best = max(found.values(), key=lambda each: each["lift"])
+    best = max(found.values(), key=lambda each: each["selection"])
     row = {"concept": topic, "form": form, "lift": best["lift"], "modes": found}
     return row | {"verdict": asdict(scores.verdict), "summary": dict(scores.summary)}
 

@@ -128,8 +128,8 @@ def tried() -> list[str]:
         f"{len(found['rows'])} cases: concepts of the world, by the world's own SAE and by "
         f"{len(found['saes']) - 1} SAEs ({found['tokens']:,} tokens) that never saw a few of "
         f"them ({len(missing)} cases). Success: the best manipulation's share of texts with the concept, "
-        "less the plain model's, where coherence is 0.8 or more. Strengths are chosen on one half of the "
-        "prompts and counted on the other; the manipulation is the best on the half that counts.",
+        "less the plain model's, where coherence is 0.8 or more. Manipulation and strength are chosen on "
+        "one half of the prompts and counted on the other.",
         "",
         *predicted(found),
     ]

@@ -11,17 +11,17 @@ import argparse
 
 from saesteer import load_model, load_sae
 from saesteer.explainers import EXPLAINERS
-from saesteer.llms import Reply, Request
+from saesteer.llms import Refused, Reply, Request
 from scripts.world_records import captured
 
 
 class Nobody:
-    """A client that answers nothing."""
+    """A client that is never asked: prompts are printed, not sent."""
 
     name = "nobody"
 
     async def complete(self, request: Request) -> Reply:
-        raise NotImplementedError
+        raise Refused("prompts are printed here, not sent; take another client")
 
     def fingerprint(self) -> str:
         return self.name

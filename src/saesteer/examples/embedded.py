@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import safetensors.numpy
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
 
 from saesteer.cache import LatentCache
 from saesteer.embeddings import Embedder, embed, load_embedder
 from saesteer.errors import CorruptFile, InputError
+from saesteer.examples.arrays import arrays_file, read_about, read_arrays, write_arrays
 from saesteer.examples.grid import Grid
 from saesteer.examples.luck import luck
-from saesteer.runs import digest, read_json, run_stage, sha256_bytes, write_bytes, write_json
+from saesteer.runs import digest, run_stage, sha256_bytes
 
-ARRAYS: Final = "windows.safetensors"
-ABOUT: Final = "windows.json"
+_NAME: Final = "windows"  # of its files
 _BATCH: Final = 512
 
 
@@ -44,23 +42,15 @@ class EmbeddedWindows:
     def save(self, folder: str | Path) -> None:
         """Two files."""
         arrays = {"windows": self.windows, "vectors": self.vectors}
-        write_bytes(Path(folder) / ARRAYS, safetensors.numpy.save(arrays))
-        write_json(Path(folder) / ABOUT, self.about)
+        write_arrays(folder, _NAME, arrays, self.about)
 
     @classmethod
     def load(cls, folder: str | Path) -> EmbeddedWindows:
         """What `save` wrote, or a stage of `store_embedded`."""
-        path = Path(folder) / ARRAYS
-        if not path.is_file():
-            raise InputError(f"there is no file {path}; check the path")
-        try:
-            found = safetensors.numpy.load_file(path)
-            windows, vectors = found["windows"], found["vectors"]
-        except (SafetensorError, KeyError, OSError) as error:
-            raise CorruptFile(f"{path} holds no embedded windows ({error}); make it anew") from error
+        windows, vectors = read_arrays(folder, _NAME, ("windows", "vectors"), "embedded windows")
         if windows.ndim != 1 or vectors.ndim != 2 or len(windows) != len(vectors) or not len(windows):
-            raise CorruptFile(f"{path} holds no embedded windows; make it anew")
-        return cls(windows, vectors, read_json(Path(folder) / ABOUT))
+            raise CorruptFile(f"{arrays_file(folder, _NAME)} holds no embedded windows; make it anew")
+        return cls(windows, vectors, read_about(folder, _NAME))
 
 
 def embed_windows(

@@ -11,20 +11,18 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import safetensors.numpy
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
 
 from saesteer.cache import LatentCache, LatentTable
 from saesteer.errors import CorruptFile, InputError
+from saesteer.examples.arrays import arrays_file, read_about, read_arrays, write_arrays
 from saesteer.examples.cooccurrence import jaccard
 from saesteer.examples.directions import decoder_cosine, encoder_cosine
 from saesteer.names import Registry
-from saesteer.runs import digest, plain, read_json, run_stage, sha256_bytes, write_bytes, write_json
+from saesteer.runs import digest, plain, run_stage, sha256_bytes
 from saesteer.saes import SAE
 
-ARRAYS: Final = "neighbours.safetensors"
-ABOUT: Final = "neighbours.json"
+_NAME: Final = "neighbours"  # of its files
 NOBODY: Final = -1
 """In place of a latent, where there are fewer similar ones than were asked for."""
 
@@ -57,24 +55,17 @@ class Neighbours:
     def save(self, folder: str | Path) -> None:
         """Two files."""
         arrays = {"latents": self.latents, "similarities": self.similarities}
-        write_bytes(Path(folder) / ARRAYS, safetensors.numpy.save(arrays))
-        write_json(Path(folder) / ABOUT, self.about)
+        write_arrays(folder, _NAME, arrays, self.about)
 
     @classmethod
     def load(cls, folder: str | Path) -> Neighbours:
         """What `save` wrote, or a stage of `store_neighbours`."""
-        path = Path(folder) / ARRAYS
-        if not path.is_file():
-            raise InputError(f"there is no file {path}; check the path")
-        try:
-            found = safetensors.numpy.load_file(path)
-            latents, similarities = found["latents"], found["similarities"]
-        except (SafetensorError, KeyError, OSError) as error:
-            raise CorruptFile(f"{path} holds no neighbours ({error}); make it anew") from error
+        latents, similarities = read_arrays(folder, _NAME, ("latents", "similarities"), "neighbours")
         fits = latents.ndim == 2 and latents.shape == similarities.shape and latents.dtype == np.int32
         if not fits or not ((latents >= NOBODY) & (latents < len(latents))).all():
+            path = arrays_file(folder, _NAME)
             raise CorruptFile(f"{path} holds no neighbours of {latents.shape} latents; make it anew")
-        return cls(latents, similarities, read_json(Path(folder) / ABOUT))
+        return cls(latents, similarities, read_about(folder, _NAME))
 
 
 Similarity = Callable[

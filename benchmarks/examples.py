@@ -6,7 +6,8 @@ A cache of --sequences rows of 256 tokens (see caching.py), --n latents out of t
 1,000 windows of 32: 40 active windows to explain, 50 to score and 50 silent ones each. Columns, by turns in
 one process:
 
-    saesteer    Loader.record, with 40 silent windows for contrast more
+    saesteer    Loader.record: the same 140 examples
+    contrast    the same with 40 silent windows for explainers more, as by default
     published   all entries of a fifth of the latents loaded; per latent a mask over them, its windows by
                 unique, a dense row for each, objects whose tokens the tokenizer decodes one by one: the
                 method of the reference, code of ours
@@ -111,14 +112,15 @@ def eligible(cache: Any, n: int) -> list[int]:
 
 def measure(a: argparse.Namespace) -> dict[str, dict[str, float]]:
     """Milliseconds per latent of both by rounds, first ones dropped."""
-    from saesteer.examples import LatentId, LatentRecord, Loader
+    from saesteer.examples import ExampleSettings, LatentId, LatentRecord, Loader
 
     with tempfile.TemporaryDirectory() as folder:
         cache = cached(a, folder, a.sequences)()
         latents, name = eligible(cache, a.n), cache.names[0]
 
-        def ours() -> int:
-            records = list(Loader(cache).records(LatentId(name, each) for each in latents))
+        def ours(silent_train: int) -> int:
+            loader = Loader(cache, ExampleSettings(silent_train=silent_train))
+            records = list(loader.records(LatentId(name, each) for each in latents))
             return sum(len(each.train) + len(each.test) for each in records if isinstance(each, LatentRecord))
 
         other = Published(cache, a.vocab)
@@ -128,7 +130,8 @@ def measure(a: argparse.Namespace) -> dict[str, dict[str, float]]:
             records = [other.record(splits[5 * each // other.width], each) for each in latents]
             return sum(len(each[0]) + len(each[1]) for each in records)
 
-        jobs, times = {"saesteer": ours, "published": published}, {"saesteer": [], "published": []}
+        jobs = {"saesteer": lambda: ours(0), "contrast": lambda: ours(40), "published": published}
+        times: dict[str, list[float]] = {name: [] for name in jobs}
         for number in range(a.rounds + 1):
             for each in sorted(jobs, reverse=bool(number % 2)):
                 began = time.perf_counter()

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pyarrow as pa
 import pytest
+from safetensors.numpy import save_file
 
 from saesteer.errors import InputError, SaesteerError
 from saesteer.runs import (
@@ -63,8 +64,13 @@ def test_a_value_that_is_no_json_replaces_nothing(tmp_path):
 
 def test_a_file_has_the_usual_rights(tmp_path):
     (tmp_path / "plain").write_text("")
+    usual = (tmp_path / "plain").stat().st_mode
     write_text(tmp_path / "x", "")
-    assert (tmp_path / "x").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    with atomic(tmp_path / "y") as one, atomic_files(tmp_path / "more") as folder:
+        for each in (one, folder / "z"):
+            save_file({"a": np.zeros(1)}, each)  # which only its owner may read
+            assert each.stat().st_mode != usual
+    assert [(tmp_path / each).stat().st_mode for each in ("x", "y", "more/z")] == [usual] * 3
 
 
 def test_the_target_may_be_a_long_name(tmp_path):

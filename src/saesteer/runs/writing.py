@@ -34,6 +34,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         with clear_errors(path):
             yield temporary
+            _usual_rights(temporary)
             _sync(temporary)
             os.replace(temporary, path)
             _sync(path.parent)
@@ -56,6 +57,7 @@ def atomic_files(folder: str | Path) -> Iterator[Path]:
         yield temporary
         with clear_errors(folder):
             for each in sorted(temporary.iterdir()):
+                _usual_rights(each)
                 os.replace(each, folder / each.name)
             _sync(folder)
     finally:  # Ctrl-C too
@@ -100,6 +102,15 @@ def clear_errors(path: Path) -> Iterator[None]:
             ) from error
         reason = error.strerror or str(error)
         raise SaesteerError(f"{path} was not written ({reason}); check the folder and its rights") from error
+
+
+def _usual_rights(path: Path) -> None:
+    """Those of any new file here; safetensors writes files that only their owner may read."""
+    if path.is_file() and not path.stat().st_mode & 0o077:
+        probe = path.with_name(f".{secrets.token_hex(6)}{TEMPORARY}")
+        probe.touch()
+        path.chmod(probe.stat().st_mode)
+        probe.unlink()
 
 
 def _sync(path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from saesteer.cache.no_tokens import NoTokens
 from saesteer.errors import InputError, UnknownName
 from saesteer.names import resolve
 
@@ -27,6 +28,7 @@ class TokenTable:
     """
 
     ids: Int[np.ndarray, " n"]
+    """NoTokens where nobody handed them in: every read of it is an InputError that says how to."""
     starts: Int[np.ndarray, " rows1"]
     documents: Int[np.ndarray, " rows"]
     """The document of each row, its number in the source."""
@@ -38,12 +40,19 @@ class TokenTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def known(self) -> bool:
+        """Whether there are token ids, and so texts."""
+        return not isinstance(self.ids, NoTokens)
+
     def row_of(self, tokens: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """The row in which each token stands."""
         return np.searchsorted(self.starts, tokens, side="right") - 1
 
     def content(self, start: int, stop: int) -> Bool[np.ndarray, " m"]:
-        """Which tokens of a stretch are content."""
+        """Which tokens of a stretch are content; without ids, all."""
+        if not self.known:
+            return np.ones(len(range(len(self))[start:stop]), dtype=bool)
         return ~np.isin(self.ids[start:stop], np.fromiter(self.special_ids, np.int64))
 
 

@@ -29,8 +29,8 @@ class Overview:
     above_1: float
     """Active at more than 1 % of the content tokens."""
     above_10: float
-    single_token: float
-    """The stronger half of its kept entries is all at the same token; 2 entries at least."""
+    single_token: float | None
+    """The stronger half of its kept entries is all at the same token, of 2 or more. None: no token ids."""
 
 
 def overview(cache: LatentCache, name: str) -> Overview:
@@ -42,7 +42,7 @@ def overview(cache: LatentCache, name: str) -> Overview:
         float((np.asarray(table.statistics.count) > 0).mean()),
         float((density > 0.01).mean()),
         float((density > 0.1).mean()),
-        float(single_token(cache, table).mean()),
+        float(single_token(cache, table).mean()) if cache.tokens.known else None,
     )
 
 

@@ -105,6 +105,8 @@ class LatentTable:
     statistics: Statistics
     about: Mapping[str, Any] = field(default_factory=dict)
     """Fingerprint, source and shape of the SAE; filters."""
+    single: Bool[np.ndarray, " d_sae"] | None = None
+    """Whether the stronger half of a latent's entries is at one token id; None: not kept, overview counts."""
 
     @property
     def d_sae(self) -> int:

@@ -150,3 +150,8 @@ class LatentCache:
         """A finished cache; `check`: "lazy", "all" or "none", see saesteer.cache.opening."""
         found: LatentCache = resolve("saesteer.cache.opening:open_cache")(folder, check)
         return found
+
+    def save(self, root: str | Path) -> LatentCache:
+        """The same cache in a folder of its own below `root`, see saesteer.cache.saving."""
+        found: LatentCache = resolve("saesteer.cache.saving:save_cache")(self, root)
+        return found

@@ -135,6 +135,8 @@ def checked(tmp_path):
         np.array([], dtype=np.int64),
         np.arange(78_643) % 7 == 0,
         ...,
+        True,
+        slice(78_643, None, -1),
         (slice(3, 5), 2),
     ],
     ids=str,

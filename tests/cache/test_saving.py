@@ -74,7 +74,8 @@ def test_an_opened_cache_keeps_the_names_of_its_documents(lm, tmp_path):
     }
 
 
-def test_an_equal_cache_is_found_and_another_is_not(tmp_path):
+def test_an_equal_cache_is_found_and_another_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr("saesteer.cache.saving._PIECE", 16)
     folder = in_memory().save(tmp_path).about["folder"]
     times = [each.stat().st_mtime_ns for each in sorted(Path(folder).rglob("*"))]
     assert in_memory().save(tmp_path).about["folder"] == folder
@@ -84,6 +85,7 @@ def test_an_equal_cache_is_found_and_another_is_not(tmp_path):
     for other in (
         in_memory((0.5, 3)),
         replace(cache, strings=tuple("abcdefghj")),
+        change(cache, values=np.append(table.values[:-1], np.float32(7))),
         replace(cache, tokens=replace(cache.tokens, offsets=cache.tokens.offsets + 1)),
         replace(cache, tables={"other": table}),
     ):

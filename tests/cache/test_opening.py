@@ -70,12 +70,14 @@ def test_a_byte_of_a_large_file_is_seen_where_it_is_touched(folder):
 @pytest.mark.parametrize(
     "name", [SMALL, BIG, "tokens/starts.npy", "saes/0/tokens.npy", "saes/0/histogram.npy"]
 )
-@pytest.mark.parametrize("harm", ["truncated", "missing", "pickled", "other"])
+@pytest.mark.parametrize("harm", ["truncated", "longer", "missing", "pickled", "other"])
 def test_files_of_another_form_are_refused(folder, name, harm, check):
     path = folder / name
     size = path.stat().st_size
     if harm == "truncated":
         path.write_bytes(path.read_bytes()[:-1])
+    elif harm == "longer":
+        path.write_bytes(path.read_bytes() + b"?")
     elif harm == "missing":
         path.unlink()
     elif harm == "pickled":
@@ -88,6 +90,14 @@ def test_files_of_another_form_are_refused(folder, name, harm, check):
         assert path.stat().st_size == size
     with pytest.raises(CorruptFile, match=name):
         LatentCache.open(folder, check)
+
+
+def test_all_of_the_manifest_is_compared(folder):
+    """Also a file that opening does not read."""
+    (folder / "documents.jsonl").unlink()
+    assert LatentCache.open(folder).names == ("layers.0",)
+    with pytest.raises(CorruptFile, match=r"documents\.jsonl is missing"):
+        LatentCache.open(folder, "all")
 
 
 class _Harm:
@@ -135,6 +145,8 @@ def checked(tmp_path):
         np.array([], dtype=np.int64),
         np.arange(78_643) % 7 == 0,
         ...,
+        True,
+        slice(78_643, None, -1),
         (slice(3, 5), 2),
     ],
     ids=str,
@@ -156,10 +168,14 @@ def test_a_checked_array_counts_like_an_array(checked):
         found[len(array)]
 
 
-@pytest.mark.parametrize("row", [0, 26_214, 26_215, 52_428, 78_642])
+@pytest.mark.parametrize("row", [0, 26_211, 26_212, 52_425, 78_642])
 def test_each_block_is_checked_when_a_row_of_it_is_touched(checked, row):
-    """Rows cross the ends of blocks: both must be whole."""
+    """Rows 26,211 and 52,425 cross the ends of blocks: both must be whole."""
     array, found = checked
+    crossing = {
+        first for first in range(len(array)) if (128 + first * 40) // BLOCK < (167 + first * 40) // BLOCK
+    }
+    assert crossing == {26_211, 52_425}
     flip(found._path, 128 + row * 40 + 39)
     for key in (row, slice(row, row + 1), np.array([row]), np.array([0, row])):
         with pytest.raises(CorruptFile, match=r"a\.npy was changed"):

@@ -87,16 +87,19 @@ def test_one_hookpoint_is_read_by_its_whole_name(theirs):
 
 def test_tokens_and_config_may_be_missing(tmp_path):
     write(tmp_path, "layers.0", 0, tokens=None)
-    with pytest.raises(InputError, match="the files hold no tokens"):
-        read_reference(tmp_path)
     cache = read_reference(tmp_path, tokens=IDS)
     assert cache.strings[3] == "[3]" and len(cache["layers.0"].tokens) > 100
     with pytest.raises(InputError, match="tokens that are not there"):
         read_reference(tmp_path, tokens=IDS[:-1])
     with pytest.raises(InputError, match="there are 5 strings"):
         read_reference(tmp_path, tokens=IDS, strings=["a"] * 5)
-    with pytest.raises(InputError, match=r"tokens are \[rows, ctx\]"):
-        read_reference(tmp_path, tokens=IDS[0])
+    for wrong, message in (
+        (IDS[0], r"tokens are \[rows, ctx\]"),
+        (IDS.astype(float), "whole numbers from 0, got float64"),
+        (-IDS, "whole numbers from 0, got int64 from -"),
+    ):
+        with pytest.raises(InputError, match=message):
+            read_reference(tmp_path, tokens=wrong)
 
 
 def test_numbers_are_as_wide_as_they_need(tmp_path):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from saesteer.cache import cache_latents
-from saesteer.cache.attempt import JOURNAL
+from saesteer.cache.attempt import JOURNAL, Attempt
 from saesteer.cache.spill import RUNS
 from saesteer.errors import SaesteerError
 from tests.latents.tiny import sae, sentences
@@ -205,3 +205,16 @@ def test_counts_are_not_doubled(lm, tmp_path):
     found = cache_latents(tmp_path, lm, saes(), TEXTS, **OPTIONS)
     assert len(found.tokens) == sum(len(text.split()) for text in TEXTS) + len(found.tokens.starts) - 1
     np.testing.assert_array_equal(found["a"].statistics.count, np.diff(found["a"].indptr))
+
+
+def test_a_run_that_was_made_again_stands_in_the_journal_once(lm, tmp_path):
+    """Its old line counts no longer, and the runs after it are kept too."""
+    with pytest.raises(Stopped):
+        cache_latents(tmp_path, lm, saes(), TEXTS, **OPTIONS, progress=stopping("reading", 6, []))
+    harm_first_run(partial(tmp_path))
+    with pytest.raises(Stopped):
+        cache_latents(tmp_path, lm, saes(), TEXTS, **OPTIONS, progress=stopping("reading", 8, []))
+    numbers = [line["run"] for line in lines(tmp_path)]
+    found = Attempt.load(partial(tmp_path), ["0", "1"])
+    assert numbers.count(0) == 2 and max(numbers) > 2
+    assert [run["run"] for run in found.runs] == list(range(max(numbers) + 1))

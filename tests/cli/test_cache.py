@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
-from saesteer.cache import LatentCache
+from saesteer.cache import LatentCache, write_reference
+from saesteer.cli.main import main
 from tests.cli.tiny import D_SAE, LAYERS
 
 
@@ -73,3 +75,62 @@ def test_what_cannot_be_meant(run, place, tmp_path, more, message):
     said = run("cache", place.model, "--sae", place.sae, "--out", tmp_path, *more)
     assert (said.code, said.out, said.err.count("\n")) == (2, "", 1), said
     assert message in said.err
+
+
+@pytest.fixture
+def theirs(place, tmp_path):
+    """A cache of the tiny model in the reference's layout, without its tokens; and the tokens."""
+    line = ("cache", place.model, "--sae", place.sae, "--texts", place.texts, "--out", tmp_path / "own")
+    assert main(list(map(str, line))) == 0
+    cache = LatentCache.open(next((tmp_path / "own").glob("cache-*")))
+    write_reference(cache, tmp_path / "theirs", splits=2)
+    for path in (tmp_path / "theirs").rglob("*.safetensors"):
+        held = load_file(path)
+        ids = held.pop("tokens")
+        save_file(held, path)
+    np.save(tmp_path / "ids.npy", ids)
+    return cache, tmp_path / "theirs", tmp_path / "ids.npy"
+
+
+def test_an_import_with_the_tokens_of_a_file_and_without(run, place, theirs, tmp_path):
+    cache, folder, ids = theirs
+    bare = run("cache", "--import", folder, "--out", tmp_path / "bare")
+    assert (bare.code, bare.err) == (0, "") and "imported" in bare.out
+    found = LatentCache.open(next((tmp_path / "bare").glob("cache-*")), "all")
+    assert not found.tokens.known
+    np.testing.assert_array_equal(found["layers.3"].tokens, cache["layers.3"].tokens)
+    line = ("cache", place.model, "--import", folder, "--ids", ids, "--hookpoint", "layers.3")
+    record = json.loads(run(*line, "--out", tmp_path / "full", "--json").out)
+    full = LatentCache.open(record["folder"])
+    np.testing.assert_array_equal(full.tokens.ids, cache.tokens.ids)
+    assert full.strings == cache.strings and record["saes"][0]["single_token"] is not None
+    assert (
+        json.loads(run("cache", "--import", folder, "-o", tmp_path, "--json").out)["saes"][0]["single_token"]
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--sae", "x"], "--sae has no meaning beside --import"),
+        (["--tokens", "7"], "--tokens has no meaning"),
+        (["--ids", "none.npy"], "there is no file none.npy"),
+        (["--hookpoint", "layers.7"], "unknown hookpoint of the folder 'layers.7'"),
+    ],
+)
+def test_an_import_that_cannot_be_meant(run, theirs, tmp_path, more, message):
+    said = run("cache", "--import", theirs[1], "--out", tmp_path / "out", *more)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1), said
+    assert message in said.err
+
+
+def test_a_pass_needs_a_model_and_an_sae(run, place, tmp_path):
+    for line, message in (
+        ([], "MODEL is missing; give MODEL and --sae, or --import FOLDER"),
+        ([place.model], "--sae is missing"),
+        ([place.model, "--sae", place.sae, "--ids", "x.npy"], "--ids has a meaning only beside --import"),
+        (["--import", tmp_path], "holds no latents of the reference"),
+    ):
+        said = run("cache", *line, "--out", tmp_path / "out")
+        assert (said.code, said.out) == (2, "") and message in said.err

@@ -61,3 +61,13 @@ def test_the_gradient_goes_to_what_was_chosen():
     values, _ = largest(h, 3)
     values.sum().backward()
     assert h.grad is not None and h.grad.tolist() == [[0, 1, 1, 0, 0, 0, 0, 0, 1]]
+
+
+@pytest.mark.parametrize("k", [3, 64])
+def test_what_was_chosen_is_no_view_of_the_numbers(k):
+    """Whose memory is used again for the next tokens."""
+    h = torch.randn(2, 64, generator=torch.Generator().manual_seed(3))
+    values, indices = largest(h, k)
+    expected = h.gather(-1, indices)
+    h.zero_()
+    assert torch.equal(values, expected) and bool((values != 0).all())

@@ -8,7 +8,8 @@ from saesteer.cache.in_memory import cache_of_matrix
 from saesteer.cache.making import cache_latents
 from saesteer.cache.opening import open_cache
 from saesteer.cache.progress import Progress
-from saesteer.cache.reference import read_reference, write_reference
+from saesteer.cache.reference import read_reference
+from saesteer.cache.reference_writing import write_reference
 from saesteer.cache.statistics import statistics_of
 from saesteer.cache.summary import Overview, overview
 

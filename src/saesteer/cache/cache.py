@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from saesteer.cache.no_tokens import NoTokens
 from saesteer.errors import InputError, UnknownName
 from saesteer.names import resolve
 
@@ -27,6 +28,7 @@ class TokenTable:
     """
 
     ids: Int[np.ndarray, " n"]
+    """NoTokens where nobody handed them in: every read of it is an InputError that says how to."""
     starts: Int[np.ndarray, " rows1"]
     documents: Int[np.ndarray, " rows"]
     """The document of each row, its number in the source."""
@@ -38,12 +40,19 @@ class TokenTable:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def known(self) -> bool:
+        """Whether there are token ids, and so texts."""
+        return not isinstance(self.ids, NoTokens)
+
     def row_of(self, tokens: Int[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
         """The row in which each token stands."""
         return np.searchsorted(self.starts, tokens, side="right") - 1
 
     def content(self, start: int, stop: int) -> Bool[np.ndarray, " m"]:
-        """Which tokens of a stretch are content."""
+        """Which tokens of a stretch are content; without ids, all."""
+        if not self.known:
+            return np.ones(len(range(len(self))[start:stop]), dtype=bool)
         return ~np.isin(self.ids[start:stop], np.fromiter(self.special_ids, np.int64))
 
 
@@ -96,6 +105,8 @@ class LatentTable:
     statistics: Statistics
     about: Mapping[str, Any] = field(default_factory=dict)
     """Fingerprint, source and shape of the SAE; filters."""
+    single: Bool[np.ndarray, " d_sae"] | None = None
+    """Whether the stronger half of a latent's entries is at one token id; None: not kept, overview counts."""
 
     @property
     def d_sae(self) -> int:
@@ -138,4 +149,9 @@ class LatentCache:
     def open(cls, folder: str | Path, check: str = "lazy") -> LatentCache:
         """A finished cache; `check`: "lazy", "all" or "none", see saesteer.cache.opening."""
         found: LatentCache = resolve("saesteer.cache.opening:open_cache")(folder, check)
+        return found
+
+    def save(self, root: str | Path) -> LatentCache:
+        """The same cache in a folder of its own below `root`, see saesteer.cache.saving."""
+        found: LatentCache = resolve("saesteer.cache.saving:save_cache")(self, root)
         return found

@@ -7,7 +7,7 @@ and one piece of pre-activations.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -17,6 +17,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from saesteer.cache.rows import RowGroup
+from saesteer.cache.ways import Way
 from saesteer.errors import SaesteerError
 from saesteer.model import LanguageModel, Tokens
 from saesteer.saes import SAE
@@ -28,11 +29,12 @@ _PIECE: Final = (
 
 @dataclass(frozen=True, eq=False)
 class Site:
-    """An SAE, what the cache calls it, and where it reads."""
+    """An SAE, what the cache calls it, where it reads, and how it chooses its latents in this cache."""
 
     name: str
     hookpoint: str
     sae: SAE
+    way: Way = field(default_factory=Way)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -116,19 +118,19 @@ def _microbatch(
         if not bool(read[at].isfinite().all()):
             raise SaesteerError(f"the activations at {at} hold NaN or infinity; load the model in float32")
     for site in sites:
-        yield _encoded(site.sae, read[site.hookpoint], content)
+        yield _encoded(site, read[site.hookpoint], content)
 
 
-def _encoded(sae: SAE, x: Float[Tensor, "m d_in"], content: Bool[np.ndarray, " n"]) -> Found:
-    parts = [_piece(sae, each) for each in x.split(_PIECE if sae.cfg.k is None else len(x) or 1)]
+def _encoded(site: Site, x: Float[Tensor, "m d_in"], content: Bool[np.ndarray, " n"]) -> Found:
+    parts = [_piece(site, each) for each in x.split(_PIECE if site.sae.cfg.k is None else len(x) or 1)]
     counts = np.zeros(len(content), np.int32)
     found = Found.join(parts)
     counts[content] = found.counts
     return Found(counts, found.latents, found.values)
 
 
-def _piece(sae: SAE, x: Float[Tensor, "m d_in"]) -> Found:
-    sparse = sae.encode_sparse(x.to(sae.W_enc.device))
+def _piece(site: Site, x: Float[Tensor, "m d_in"]) -> Found:
+    sparse = site.way.encode(site.sae, x.to(site.sae.W_enc.device))
     indices, values = sparse.indices.to(torch.int32), sparse.values.float()
     if not bool(values.isfinite().all()):
         raise SaesteerError("latents hold NaN or infinity; load the SAE in float32")

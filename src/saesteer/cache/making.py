@@ -7,30 +7,29 @@ end; a killed cache goes on after its last whole run, and ends as the same bytes
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final
 
 import numpy as np
 
 from saesteer.cache.attempt import JOURNAL, ROWS, Attempt
 from saesteer.cache.cache import LatentCache
-from saesteer.cache.encoding import Found, Site, encoded
-from saesteer.cache.merge import Filters, merge_rows, merge_table
+from saesteer.cache.encoding import Found, encoded
+from saesteer.cache.job import Job, Numbers, Precision, sites_of
+from saesteer.cache.merge import merge_rows, merge_table
 from saesteer.cache.opening import INDEX, STAGE, STRINGS, open_cache
 from saesteer.cache.progress import Clock, Progress
 from saesteer.cache.rows import Documents, RowGroup, Rows, rows_of
 from saesteer.cache.spill import RUNS, RunFiles, spill, spill_rows
+from saesteer.cache.ways import total
 from saesteer.errors import InputError
-from saesteer.latents import hookpoint_of
 from saesteer.latents.reading import token_strings
 from saesteer.model import LanguageModel
 from saesteer.runs import run_stage, write_json
 from saesteer.saes import SAE
 
-Precision = Literal["auto", "float16", "float32"]
-Numbers = Iterable[int]
 _GROUP: Final = 4  # microbatches whose rows are sorted by length together
 _ENTRIES: Final = 1 << 24  # of a run, all SAEs together; the group that exceeds it is its last
 
@@ -66,7 +65,7 @@ def cache_latents(
 
     Memory is bounded by `run_tokens` and the microbatch, not by the number of tokens.
     """
-    job = _Job.of(lm, _sites(lm, saes, at), latents, density, min_count, batch_tokens, run_tokens, dtype)
+    job = Job.of(lm, sites_of(lm, saes, at), latents, density, min_count, batch_tokens, run_tokens, dtype)
     hookpoints = [site.hookpoint for site in job.sites]
     rows = rows_of(lm, documents, hookpoints, context, batch_tokens, max_tokens)
     folder = run_stage(
@@ -84,100 +83,7 @@ def cache_latents(
     return open_cache(folder)
 
 
-@dataclass(frozen=True, eq=False)
-class _Job:
-    """What is asked for."""
-
-    lm: LanguageModel
-    sites: tuple[Site, ...]
-    filters: tuple[Filters, ...]
-    batch_tokens: int
-    run_tokens: int
-    dtype: Precision
-
-    @classmethod
-    def of(
-        cls,
-        lm: LanguageModel,
-        sites: tuple[Site, ...],
-        latents: Mapping[str, Numbers] | Numbers | None,
-        density: tuple[float, float] | None,
-        min_count: int,
-        batch_tokens: int,
-        run_tokens: int,
-        dtype: Precision,
-    ) -> _Job:
-        if dtype not in get_args(Precision):
-            raise InputError(f"dtype is one of {', '.join(get_args(Precision))}, got {dtype!r}")
-        if batch_tokens < 1 or run_tokens < 1:
-            raise InputError(
-                f"microbatch and run hold one token or more, got {batch_tokens} and {run_tokens}; raise them"
-            )
-        low, high = density or (0.0, 1.0)
-        if not 0 <= low <= high <= 1 or min_count < 0:
-            raise InputError(
-                f"density is a lowest and a highest share from 0 to 1 and min_count 0 or more, "
-                f"got {density} and {min_count}; mend them"
-            )
-        wanted = _wanted(sites, latents)
-        filters = tuple(Filters(float(low), float(high), min_count, wanted.get(site.name)) for site in sites)
-        return cls(lm, sites, filters, batch_tokens, run_tokens, dtype)
-
-    def record(self) -> dict[str, Any]:
-        """What decides the bytes, beside what is read."""
-        return {
-            "arithmetic": self.lm.arithmetic,
-            "saes": [{"name": site.name, "at": site.hookpoint} for site in self.sites],
-            "filters": [asdict(each) for each in self.filters],
-            "batch_tokens": self.batch_tokens,
-            "run_tokens": self.run_tokens,
-            "dtype": self.dtype,
-        }
-
-    def parts(self) -> Iterable[tuple[str, Site, Filters]]:
-        """Each SAE, with the name of its files."""
-        return ((str(n), *pair) for n, pair in enumerate(zip(self.sites, self.filters, strict=True)))
-
-
-def _sites(
-    lm: LanguageModel, saes: SAE | Mapping[str, SAE], at: Mapping[str, str] | str | None
-) -> tuple[Site, ...]:
-    if isinstance(saes, SAE):
-        if isinstance(at, Mapping):
-            raise InputError("at is one hookpoint where there is one SAE; give a string, or SAEs by name")
-        hookpoint = hookpoint_of(lm, saes, at)
-        return (Site(hookpoint, hookpoint, saes),)
-    places = {} if at is None else at
-    if isinstance(places, str) or set(places) - set(saes) or not saes:
-        raise InputError(
-            f"at says for names of SAEs where they read, got {at!r}; the SAEs are {', '.join(saes)}"
-        )
-    return tuple(Site(name, hookpoint_of(lm, sae, places.get(name)), sae) for name, sae in saes.items())
-
-
-def _wanted(
-    sites: Sequence[Site], latents: Mapping[str, Numbers] | Numbers | None
-) -> dict[str, tuple[int, ...]]:
-    """Ascending numbers of latents by the names of their SAEs."""
-    if latents is None:
-        return {}
-    if not isinstance(latents, Mapping):
-        if len(sites) > 1:
-            raise InputError("there are several SAEs; give latents by their names")
-        latents = {sites[0].name: latents}
-    widths = {site.name: site.sae.cfg.d_sae for site in sites}
-    if unknown := sorted(set(latents) - set(widths)):
-        raise InputError(f"latents are given for {unknown[0]!r}; the SAEs are {', '.join(widths)}")
-    found = {name: tuple(sorted({int(each) for each in numbers})) for name, numbers in latents.items()}
-    for name, numbers in found.items():
-        if not numbers or numbers[0] < 0 or numbers[-1] >= widths[name]:
-            raise InputError(
-                f"latents of {name} are 0 to {widths[name] - 1}, got {numbers[:1]} to {numbers[-1:]}"
-            )
-    return found
-
-
-def _work(folder: Path, job: _Job, rows: Rows, clock: Clock) -> None:
+def _work(folder: Path, job: Job, rows: Rows, clock: Clock) -> None:
     """Read what is not read yet, merge what is not merged yet, then write the index."""
     if not (folder / INDEX).is_file():
         attempt = Attempt.load(folder, [part for part, *_ in job.parts()])
@@ -213,16 +119,16 @@ class _Pending:
         return found
 
 
-def _read(attempt: Attempt, job: _Job, rows: Rows, clock: Clock) -> None:
+def _read(attempt: Attempt, job: Job, rows: Rows, clock: Clock) -> None:
     done = attempt.done
     clock.resume(done.tokens)
-    pending = _Pending()
+    pending = _begun(attempt, job)
     for group in rows.groups(done, min(job.run_tokens, _GROUP * job.batch_tokens)):
         pending.add(group, encoded(job.lm, group, job.sites, rows.special_ids, job.batch_tokens))
         clock.note("reading", tokens=len(group.ids))
         if pending.tokens >= job.run_tokens or pending.entries >= _ENTRIES:
             _spill(attempt, job, rows, pending, clock)
-            pending = _Pending()
+            pending = _begun(attempt, job)
     if pending.groups:
         _spill(attempt, job, rows, pending, clock)
     if not attempt.runs:
@@ -230,7 +136,14 @@ def _read(attempt: Attempt, job: _Job, rows: Rows, clock: Clock) -> None:
     attempt.end()
 
 
-def _spill(attempt: Attempt, job: _Job, rows: Rows, pending: _Pending, clock: Clock) -> None:
+def _begun(attempt: Attempt, job: Job) -> _Pending:
+    """Nothing is read of a new run yet; SAEs go on the way of the runs before."""
+    for part, site, _ in job.parts():
+        site.way.begin(run["saes"][part] for run in attempt.runs)
+    return _Pending()
+
+
+def _spill(attempt: Attempt, job: Job, rows: Rows, pending: _Pending, clock: Clock) -> None:
     """One run, and its line in the journal when all of it is on the disk."""
     files = attempt.files(len(attempt.runs))
     last = int(pending.groups[-1].documents[-1])
@@ -243,12 +156,13 @@ def _spill(attempt: Attempt, job: _Job, rows: Rows, pending: _Pending, clock: Cl
     for number, (part, site, filters) in enumerate(job.parts()):
         kept = None if filters.latents is None else filters.listed(site.sae.cfg.d_sae)
         saes[part] = spill(files, part, pending.take(number), row, site.sae.cfg.d_sae, kept)
+        saes[part] |= site.way.record()
     record = {"rows": len(lengths), "tokens": len(ids), "content": int((~special).sum()), "document": last}
     attempt.add_run(record | {"saes": saes, "files": files.checksums()})
     clock.note("reading", written=files.bytes())
 
 
-def _merge(attempt: Attempt, job: _Job, clock: Clock) -> None:
+def _merge(attempt: Attempt, job: Job, clock: Clock) -> None:
     """Part by part; the runs of a part that is merged are deleted."""
     runs = [attempt.files(number) for number in range(len(attempt.runs))]
     if ROWS not in attempt.merged:
@@ -268,7 +182,7 @@ def _drop(runs: Sequence[RunFiles], part: str) -> None:
         run.drop(part)
 
 
-def _precision(attempt: Attempt, job: _Job, part: str) -> str:
+def _precision(attempt: Attempt, job: Job, part: str) -> str:
     fits = all(run["saes"][part]["fits"] for run in attempt.runs)
     if job.dtype == "float16" and not fits:
         name = job.sites[int(part)].name
@@ -284,7 +198,12 @@ def _strings(lm: LanguageModel) -> list[str]:
     return list(token_strings(lm, range(lm.vocab_size)).values())
 
 
-def _index(attempt: Attempt, job: _Job, rows: Rows) -> dict[str, Any]:
+def _first_pass(attempt: Attempt, part: str) -> dict[str, Any]:
+    """Tokens that went by a cheaper product first, and how many of them needed the full one after all."""
+    return asdict(total([run["saes"][part].get("first_pass", {}) for run in attempt.runs]))
+
+
+def _index(attempt: Attempt, job: Job, rows: Rows) -> dict[str, Any]:
     saes = []
     for part, site, filters in job.parts():
         values = attempt.merged[part][f"saes/{part}/values.npy"]
@@ -294,6 +213,7 @@ def _index(attempt: Attempt, job: _Job, rows: Rows) -> dict[str, Any]:
             "values": np.dtype(values.dtype).name,
             "switched": job.dtype == "auto" and np.dtype(values.dtype) == np.float32,
             "entries": values.shape[0],
+            "first_pass": _first_pass(attempt, part),
         }
         saes.append({"name": site.name, "hookpoint": site.hookpoint, "part": part, "about": about})
     about = job.record() | {"model": job.lm.name, "model_fingerprint": job.lm.fingerprint()}

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 from jaxtyping import Bool, Int
 
-from saesteer.cache.npy import ArrayFile, Stored
+from saesteer.cache.npy import ArrayFile, Stored, write_array
+from saesteer.cache.single_token import single_token
 from saesteer.cache.spill import RunFiles
 from saesteer.cache.statistics import BINS, NAMES, Sums, blocks
 from saesteer.runs import atomic
@@ -117,7 +118,15 @@ def merge_table(
                 note(len(some) * (np.dtype(wide).itemsize + np.dtype(dtype).itemsize))
         for file in (places, values, pointers):
             found[f"saes/{part}/{file.path.name}"] = file.finish()
+    found[f"saes/{part}/single.npy"] = _merge_single(folder, where)
     return found
+
+
+def _merge_single(folder: Path, where: Path) -> Stored:
+    """Which latents stand for one token, of the final files."""
+    paths = [folder / "tokens/ids.npy", *(where / f"{name}.npy" for name in ("indptr", "tokens", "values"))]
+    arrays = [np.load(path, mmap_mode="r", allow_pickle=False) for path in paths]
+    return write_array(where / "single.npy", single_token(*arrays))
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,7 +115,8 @@ def mapped(path: Path, stored: Stored) -> np.ndarray:
     if (size := path.stat().st_size) != stored.bytes:
         raise CorruptFile(f"{path} has {size} bytes, not the {stored.bytes} that were written; make it anew")
     try:
-        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False)
+        # a plain view: each slice of a memmap would cost several times as much
+        array: np.ndarray = np.load(path, mmap_mode="r", allow_pickle=False).view(np.ndarray)
     except (ValueError, OSError, EOFError) as error:
         raise CorruptFile(f"{path} is no array of numbers ({error}); make it anew") from error
     if array.shape != stored.shape or array.dtype.str != stored.dtype:
@@ -146,7 +147,8 @@ class Checked(NDArrayOperatorsMixin):
     def __init__(self, path: Path, stored: Stored) -> None:
         self._array, self._path, self._stored = mapped(path, stored), path, stored
         self._header = stored.bytes - self._array.nbytes
-        self._known = np.zeros(len(stored.blocks), dtype=bool)
+        self._row = self._array.nbytes // max(1, len(self._array))
+        self._known = bytearray(len(stored.blocks))
 
     shape = property(lambda self: self._array.shape)
     dtype = property(lambda self: self._array.dtype)
@@ -160,10 +162,12 @@ class Checked(NDArrayOperatorsMixin):
     def __getitem__(self, key: Any) -> Any:
         length = len(self._array)
         if isinstance(key, slice):
-            low, high, step = key.indices(length)
-            rows = range(low, high, step)
-            self._check(min(rows, default=0), max(rows, default=-1) + 1) if abs(step) == 1 else self._check()
-        elif isinstance(key, int | np.integer) and -length <= key < length:
+            rows = range(*key.indices(length))
+            if abs(rows.step) > 1:
+                self._check()
+            elif rows:
+                self._check(min(rows[0], rows[-1]), max(rows[0], rows[-1]) + 1)
+        elif isinstance(key, int | np.integer) and not isinstance(key, bool) and -length <= key < length:
             self._check(int(key) % length, int(key) % length + 1)
         elif isinstance(key, np.ndarray) and key.dtype.kind in "iu" and key.size:
             self._check_places(np.asarray(key, np.int64) % max(1, length))
@@ -191,21 +195,20 @@ class Checked(NDArrayOperatorsMixin):
     def _check(self, first: int = 0, last: int | None = None) -> None:
         """The blocks in which the rows `first` to `last` - 1 stand."""
         last = len(self) if last is None else last
-        if first >= last:
-            return
-        row = self._array.nbytes // len(self)
-        low, high = (self._header + first * row) // BLOCK, (self._header + last * row - 1) // BLOCK + 1
-        self._check_blocks(np.arange(low, high))
+        if first < last:
+            low = (self._header + first * self._row) // BLOCK
+            self._check_blocks(low, (self._header + last * self._row - 1) // BLOCK + 1)
 
     def _check_places(self, rows: np.ndarray) -> None:
-        row = self._array.nbytes // len(self)
         ends = [
-            (self._header + (rows.reshape(-1) + more) * row - less) // BLOCK
+            (self._header + (rows.reshape(-1) + more) * self._row - less) // BLOCK
             for more, less in ((0, 0), (1, 1))
         ]
-        self._check_blocks(np.unique(np.concatenate(ends)))  # a row is smaller than a block
+        for block in np.unique(np.concatenate(ends)).tolist():  # a row is smaller than a block
+            self._check_blocks(block, block + 1)
 
-    def _check_blocks(self, blocks: np.ndarray) -> None:
-        for block in blocks[~self._known[blocks]].tolist():
+    def _check_blocks(self, low: int, high: int) -> None:
+        """Those of the blocks `low` to `high` - 1 that were not compared before."""
+        while (block := self._known.find(0, low, high)) >= 0:
             check_blocks(self._path, self._stored, block, block + 1)
-            self._known[block] = True
+            self._known[block] = 1

@@ -5,7 +5,7 @@ Knows files and their index; no model.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast, get_args
@@ -13,6 +13,7 @@ from typing import Any, Final, Literal, cast, get_args
 import numpy as np
 
 from saesteer.cache.cache import LatentCache, LatentTable, Statistics, TokenTable
+from saesteer.cache.no_tokens import NoTokens
 from saesteer.cache.npy import BLOCK, Checked, Stored, check_blocks, mapped
 from saesteer.cache.statistics import EDGES, NAMES
 from saesteer.errors import CorruptFile, InputError
@@ -22,8 +23,9 @@ Check = Literal["lazy", "all", "none"]
 STAGE: Final = "cache"
 INDEX: Final = "cache.json"
 STRINGS: Final = "strings.json"
-_ROWS: Final = ("ids", "starts", "documents", "offsets")
-_ENTRIES: Final = ("indptr", "tokens", "values")
+SINGLE: Final = "single.npy"
+ROWS: Final = ("ids", "starts", "documents", "offsets")
+ENTRIES: Final = ("indptr", "tokens", "values")
 
 
 def open_cache(folder: str | Path, check: Check = "lazy") -> LatentCache:
@@ -82,17 +84,22 @@ def _cache(files: _Files, index: Mapping[str, Any]) -> LatentCache:
     def load(name: str) -> np.ndarray:
         return files.array(name, stored[name])
 
-    ids, starts, documents, offsets = (load(f"tokens/{name}.npy") for name in _ROWS)
+    starts, documents, offsets = (load(f"tokens/{name}.npy") for name in ROWS[1:])
+    known = f"tokens/{ROWS[0]}.npy" in stored
+    ids = load(f"tokens/{ROWS[0]}.npy") if known else NoTokens.of(int(starts[-1]))
     places = TokenTable(ids, starts, documents, offsets, frozenset(index["special_ids"]))
-    tables = {each["name"]: _table(load, each, index["content"]) for each in index["saes"]}
+    tables = {each["name"]: _table(load, each, index["content"], stored) for each in index["saes"]}
     about = dict(index["about"]) | {"folder": str(files.folder)}
     return LatentCache(places, tables, tuple(files.json(STRINGS)), about)
 
 
-def _table(load: Callable[[str], np.ndarray], record: Mapping[str, Any], content: int) -> LatentTable:
+def _table(
+    load: Callable[[str], np.ndarray], record: Mapping[str, Any], content: int, known: Container[str]
+) -> LatentTable:
     part = f"saes/{record['part']}"
     sums = {name: load(f"{part}/{name}.npy") for name in NAMES}
     found = Statistics(**sums, edges=EDGES, tokens=content)
-    indptr, tokens, values = (load(f"{part}/{name}.npy") for name in _ENTRIES)
+    indptr, tokens, values = (load(f"{part}/{name}.npy") for name in ENTRIES)
+    single = load(f"{part}/{SINGLE}") if f"{part}/{SINGLE}" in known else None  # older caches have none
     about = dict(record["about"])
-    return LatentTable(record["name"], record["hookpoint"], indptr, tokens, values, found, about)
+    return LatentTable(record["name"], record["hookpoint"], indptr, tokens, values, found, about, single)

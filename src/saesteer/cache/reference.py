@@ -1,4 +1,4 @@
-"""The folder layout of sae-auto-interp (today Delphi): read into a cache, and written from one.
+"""The folder layout of sae-auto-interp (today Delphi), read into a cache.
 
     latents/<hookpoint>/{first}_{last}.safetensors    locations [nnz, 3] (row, position, latent - first;
         uint16 where all fit, else uint32), activations [nnz] float16, tokens [rows, ctx] int64 (optional)
@@ -12,28 +12,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import safetensors.numpy
 from jaxtyping import Float, Int
 from safetensors import SafetensorError, safe_open
 
 from saesteer.cache.cache import LatentCache, LatentTable, TokenTable
+from saesteer.cache.no_tokens import NoTokens
 from saesteer.cache.statistics import statistics_of
 from saesteer.errors import CorruptFile, InputError, UnknownName
 from saesteer.latents.reading import token_strings
 from saesteer.model import LanguageModel
-from saesteer.runs import atomic, contained, read_json, write_json
+from saesteer.runs import contained, read_json
 
 FOLDER: Final = "latents"
 CONFIG: Final = "config.json"
 _FILE: Final = re.compile(r"(\d+)_(\d+)\.safetensors")
-_SPLITS: Final = 5
-_OURS: Final = "saesteer"
+OURS: Final = "saesteer"
 """The key of config.json under which the lengths of unequal rows are kept."""
+FORMAT: Final = "reference"
+LENGTH: Final = "cache_ctx_len"
+"""The key of config.json that says how long rows are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +47,7 @@ class _Split:
 
     def tensor(self, name: str) -> np.ndarray | None:
         """None where the file has no such tensor."""
-        try:
-            with safe_open(self.path, framework="np") as file:
-                found: np.ndarray | None = file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118
-                return found
-        except (SafetensorError, OSError) as error:
-            raise CorruptFile(f"{self.path} is no whole safetensors file ({error}); get it anew") from error
+        return tensor_of(self.path, name)
 
     def entries(self) -> tuple[Int[np.ndarray, "nnz 3"], Float[np.ndarray, " nnz"]]:
         places, values = self.tensor("locations"), self.tensor("activations")
@@ -60,22 +56,36 @@ class _Split:
         places = places.astype(np.int64)
         if len(places) and (places.min() < 0 or places[:, 2].max() > self.last - self.first):
             raise CorruptFile(f"{self.path} names latents beyond {self.last}; its name or content is wrong")
+        if not np.isfinite(values).all():
+            raise CorruptFile(f"{self.path} holds NaN or infinity; get it anew")
         return places, values
+
+
+def tensor_of(path: Path, name: str) -> np.ndarray | None:
+    """None where the file has no such tensor."""
+    try:
+        with safe_open(path, framework="np") as file:
+            found: np.ndarray | None = file.get_tensor(name) if name in file.keys() else None  # noqa: SIM118
+            return found
+    except (SafetensorError, OSError) as error:
+        raise CorruptFile(f"{path} is no whole safetensors file ({error}); get it anew") from error
 
 
 def read_reference(
     folder: str | Path,
     *,
     hookpoints: Sequence[str] | None = None,
-    tokens: Int[np.ndarray, "rows ctx"] | None = None,
+    tokens: Int[np.ndarray, "rows ctx"] | str | Path | None = None,
     lm: LanguageModel | None = None,
     strings: Sequence[str] | None = None,
 ) -> LatentCache:
     """A cache in memory of the reference's folder (the one that holds `latents`, or that one itself).
 
-    `hookpoints`: those that are wanted, by the names of their folders; None: all. `tokens`: where the files
-    hold none. `lm` gives the texts of tokens and its special tokens, whose entries are left out; without it
-    every token is content, and `strings` may give the texts.
+    `hookpoints`: those that are wanted, by the names of their folders; None: all. `tokens`, an array or a
+    .npy or .safetensors file: where the files hold none. Without any, entries keep their places (rows as many
+    and as long as the entries or config.json say) and statistics; whatever needs a text says so.
+    `lm` gives the texts of tokens and its special tokens, whose entries are left out; without it every token
+    is content, and `strings` may give the texts.
     """
     root = Path(folder) / FOLDER if (Path(folder) / FOLDER).is_dir() else Path(folder)
     found = _hookpoints(root)
@@ -84,29 +94,13 @@ def read_reference(
             raise UnknownName.of("hookpoint of the folder", name, found)
     chosen = {name: splits for name, splits in found.items() if hookpoints is None or name in hookpoints}
     configs = {name: _config(root / name) for name in chosen}
-    ids = _tokens(chosen, tokens)
+    ids = _tokens(chosen, token_rows(tokens) if isinstance(tokens, str | Path) else tokens)
     special = frozenset() if lm is None or lm.tokenizer is None else frozenset(lm.tokenizer.all_special_ids)
-    ours = next(iter(configs.values())).get(_OURS) or {}
-    places = _places(ids, ours, special)
+    ours = _ours(next(iter(configs.values())))
+    places = _places(ids, ids.shape, ours, special) if ids is not None else _guessed(chosen, configs, ours)
     tables = {name: _table(name, splits, configs[name], places) for name, splits in chosen.items()}
-    texts = _strings(lm, strings, int(ids.max(initial=0)) + 1)
-    return LatentCache(places, tables, texts, {"folder": str(root), "format": "reference"})
-
-
-def write_reference(cache: LatentCache, folder: str | Path, splits: int | None = None) -> Path:
-    """Every table of the cache in the reference's layout below `folder`/latents.
-
-    `splits`: how many files for each SAE; None: the files of which it was read, else 5. Activations become
-    float16; InputError where one would become infinite. Rows are padded to the longest with token 0.
-    """
-    ids = _padded(cache.tokens)
-    root = Path(folder) / FOLDER
-    for name, table in cache.tables.items():
-        home = contained(root, name)
-        for first, last in _ranges(table, splits):
-            _write_split(home / f"{first}_{last}.safetensors", cache.tokens, table, first, last, ids)
-        write_json(home / CONFIG, _settings(cache, table, ids.shape, len(_ranges(table, splits))))
-    return root
+    count = 0 if ids is None else int(ids.max(initial=-1)) + 1
+    return LatentCache(places, tables, _strings(lm, strings, count), {"source": str(root), "format": FORMAT})
 
 
 def _hookpoints(root: Path) -> dict[str, list[_Split]]:
@@ -136,10 +130,19 @@ def _config(home: Path) -> dict[str, Any]:
     return found
 
 
+def _ours(config: Mapping[str, Any]) -> dict[str, Int[np.ndarray, " n"]]:
+    """What unequal rows need, where we wrote the folder."""
+    try:
+        found = {name: np.asarray(each, np.int64) for name, each in (config.get(OURS) or {}).items()}
+    except (AttributeError, TypeError, ValueError, OverflowError) as error:
+        raise CorruptFile(f"{CONFIG} has {OURS!r} that is no lists of numbers; remove it") from error
+    return found
+
+
 def _tokens(
     chosen: Mapping[str, Sequence[_Split]], given: Int[np.ndarray, "rows ctx"] | None
-) -> Int[np.ndarray, "rows ctx"]:
-    """The same for all hookpoints: those of the files that hold any, else those that are given."""
+) -> Int[np.ndarray, "rows ctx"] | None:
+    """The same for all hookpoints: those of the files that hold any, else those that are given, if any."""
     held: np.ndarray | None = None
     for split in (split for splits in chosen.values() for split in splits):
         own = split.tensor("tokens")
@@ -149,43 +152,71 @@ def _tokens(
     if held is not None and given is not None and not np.array_equal(held, given):
         raise InputError("the files hold other tokens than those that are given; leave tokens out")
     ids = held if held is not None else given
-    if ids is None:
-        raise InputError(
-            "the files hold no tokens, so no latent can be shown in its text; give tokens [rows, ctx]"
-        )
+    return None if ids is None else _checked(ids)
+
+
+def _checked(ids: Any) -> Int[np.ndarray, "rows ctx"]:
     if np.ndim(ids) != 2:
         raise InputError(f"tokens are [rows, ctx], got {list(np.shape(ids))}; give a row per text")
-    return np.asarray(ids, np.int64)
+    found = np.asarray(ids)
+    if not np.issubdtype(found.dtype, np.integer) or found.min(initial=0) < 0:
+        raise InputError(f"tokens are whole numbers from 0, got {found.dtype} from {found.min(initial=0)}")
+    return found.astype(np.int64)
 
 
-def _places(ids: np.ndarray, ours: Mapping[str, Any], special: frozenset[int]) -> TokenTable:
-    rows, ctx = ids.shape
-    lengths = np.asarray(ours.get("lengths", [ctx] * rows), np.int64)
-    if lengths.shape != (rows,) or (lengths < 0).any() or (lengths > ctx).any():
-        raise CorruptFile(f"{CONFIG} names lengths of other rows; remove its {_OURS!r}")
-    flat = ids[np.arange(ctx) < lengths[:, None]]
-    kind = np.min_scalar_type(int(flat.max(initial=0)))
-    return TokenTable(
-        flat.astype(kind),
-        np.concatenate([[0], np.cumsum(lengths)]),
-        np.asarray(ours.get("documents", np.arange(rows)), np.int64),
-        np.asarray(ours.get("offsets", np.zeros(rows)), np.int64),
-        special | frozenset(ours.get("special_ids", ())),
-    )
+def _guessed(
+    chosen: Mapping[str, Sequence[_Split]],
+    configs: Mapping[str, dict[str, Any]],
+    ours: Mapping[str, np.ndarray],
+) -> TokenTable:
+    """Rows without tokens: as many as the entries name, as long as a config says or the entries need."""
+    rows = ctx = 0
+    for split in (split for splits in chosen.values() for split in splits):
+        where, _ = split.entries()
+        highest = where[:, :2].max(0, initial=-1) + 1
+        rows, ctx = max(rows, int(highest[0])), max(ctx, int(highest[1]))
+    for name, said in ((name, each[LENGTH]) for name, each in configs.items() if LENGTH in each):
+        if type(said) is not int or said < 1:
+            raise CorruptFile(f"{CONFIG} of {name} says {LENGTH} {said!r}; mend or remove it")
+        ctx = max(ctx, said)
+    if "lengths" in ours:
+        rows, ctx = len(ours["lengths"]), int(ours["lengths"].max(initial=0))
+    return _places(None, (rows, ctx), ours, frozenset())
+
+
+def _places(
+    ids: np.ndarray | None, shape: tuple[int, ...], ours: Mapping[str, np.ndarray], special: frozenset[int]
+) -> TokenTable:
+    rows, ctx = shape
+    lengths = ours.get("lengths", np.full(rows, ctx))
+    documents, offsets = ours.get("documents", np.arange(rows)), ours.get("offsets", np.zeros(rows, np.int64))
+    wrong = any(each.shape != (rows,) for each in (lengths, documents, offsets))
+    if wrong or (lengths < 0).any() or (lengths > ctx).any():
+        raise CorruptFile(f"{CONFIG} names lengths of other rows; remove its {OURS!r}")
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    if ids is None:
+        flat = NoTokens.of(int(starts[-1]))
+    else:
+        flat = ids[np.arange(ctx) < lengths[:, None]]
+        flat = flat.astype(np.min_scalar_type(int(flat.max(initial=0))))
+    known = special | frozenset(ours.get("special_ids", np.zeros(0, np.int64)).tolist())
+    return TokenTable(flat, starts, documents, offsets, known)
 
 
 def _table(name: str, splits: Sequence[_Split], config: dict[str, Any], places: TokenTable) -> LatentTable:
     d_sae, counts, parts = splits[-1].last + 1, [], []
-    content, lengths = places.content(0, len(places)), np.diff(places.starts)
+    content = places.content(0, len(places)) if places.known else None
+    lengths = np.diff(places.starts)
     for split in splits:
         where, values = split.entries()
         row, position = where[:, 0], where[:, 1]
         if len(where) and (row.max() >= len(lengths) or (position >= lengths[row]).any()):
             raise InputError(f"{split.path} names tokens that are not there; give the tokens of that cache")
         token = places.starts[row] + position
-        kept = content[token]
+        kept = slice(None) if content is None else content[token]
         token, latent, values = token[kept], where[kept, 2], values[kept]
         order = np.lexsort((token, latent))
+        _once(split, token[order], latent[order])
         parts.append((token[order], values[order]))
         counts.append(np.bincount(latent, minlength=split.last - split.first + 1))
     indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
@@ -197,6 +228,11 @@ def _table(name: str, splits: Sequence[_Split], config: dict[str, Any], places: 
     return LatentTable(name, name, indptr, tokens.astype(kind), values, found, about)
 
 
+def _once(split: _Split, token: np.ndarray, latent: np.ndarray) -> None:
+    if ((np.diff(token) == 0) & (np.diff(latent) == 0)).any():
+        raise CorruptFile(f"{split.path} names an entry of a latent twice; get it anew")
+
+
 def _strings(lm: LanguageModel | None, strings: Sequence[str] | None, count: int) -> tuple[str, ...]:
     if strings is not None:
         if len(strings) < count:
@@ -204,64 +240,30 @@ def _strings(lm: LanguageModel | None, strings: Sequence[str] | None, count: int
                 f"there are {len(strings)} strings but tokens up to {count - 1}; give one for each"
             )
         return tuple(strings)
+    if lm is not None and lm.vocab_size < count:
+        raise InputError(
+            f"tokens go up to {count - 1} but {lm.name} has {lm.vocab_size} ids; "
+            "give the model that read them"
+        )
     if lm is not None and lm.tokenizer is not None:
         return tuple(token_strings(lm, range(lm.vocab_size)).values())
     return tuple(f"[{number}]" for number in range(count))
 
 
-def _padded(tokens: TokenTable) -> Int[np.ndarray, "rows ctx"]:
-    lengths = np.diff(tokens.starts)
-    ids = np.zeros((len(lengths), int(lengths.max(initial=0))), np.int64)
-    ids[np.arange(ids.shape[1]) < lengths[:, None]] = tokens.ids[:]
-    return ids
-
-
-def _ranges(table: LatentTable, splits: int | None) -> list[tuple[int, int]]:
-    known = table.about.get("reference", {}).get("ranges")
-    if splits is None and known is not None:
-        return [(first, last) for first, last in known]
-    splits = min(_SPLITS, table.d_sae) if splits is None else splits
-    if not 1 <= splits <= table.d_sae:
-        raise InputError(f"{table.name} has {table.d_sae} latents, got splits {splits}; give 1 to that many")
-    ends = [number * table.d_sae // splits for number in range(splits + 1)]
-    return [(first, stop - 1) for first, stop in pairwise(ends)]
-
-
-def _write_split(
-    path: Path, tokens: TokenTable, table: LatentTable, first: int, last: int, ids: np.ndarray
-) -> None:
-    """Entries in the order of their tokens, and of their latents at one token."""
-    part = slice(int(table.indptr[first]), int(table.indptr[last + 1]))
-    token = np.asarray(table.tokens[part], np.int64)
-    latent = np.repeat(np.arange(last - first + 1), np.diff(table.indptr[first : last + 2]))
-    order = np.argsort(token, kind="stable")
-    with np.errstate(over="ignore"):
-        values = np.asarray(table.values[part])[order].astype(np.float16)
-    if not np.isfinite(values).all():
-        raise InputError(f"an activation of {table.name} is too large for float16, which this layout has")
-    row = tokens.row_of(token)
-    where = np.stack([row, token - np.asarray(tokens.starts)[row], latent], 1)[order]
-    kind = np.uint16 if where.max(initial=0) < 2**16 else np.uint32
-    tensors = {"locations": np.ascontiguousarray(where, kind), "activations": values, "tokens": ids}
-    with atomic(path) as temporary:
-        safetensors.numpy.save_file(tensors, temporary)
-
-
-def _settings(cache: LatentCache, table: LatentTable, shape: tuple[int, ...], splits: int) -> dict[str, Any]:
-    """Their settings where they were read; else what they read of them, and what unequal rows need."""
-    lengths = np.diff(cache.tokens.starts)
-    found = dict(table.about.get("reference", {}).get("config", {})) or {
-        "model_name": cache.about.get("model", ""),
-        "batch_size": 1,
-        "cache_ctx_len": shape[1],
-        "n_tokens": shape[0] * shape[1],
-        "n_splits": splits,
-    }
-    if (lengths != shape[1]).any() or cache.tokens.special_ids:
-        fields = ("documents", "offsets")
-        found[_OURS] = {
-            "lengths": lengths,
-            "special_ids": sorted(cache.tokens.special_ids),
-            **{name: np.asarray(getattr(cache.tokens, name)) for name in fields},
-        }
+def token_rows(path: str | Path) -> np.ndarray:
+    """The array of a .npy file, or `tokens` of a safetensors file."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"there is no file {path}; give a .npy or .safetensors file with tokens [rows, ctx]")
+    if path.suffix == ".safetensors":
+        found = tensor_of(path, "tokens")
+        if found is None:
+            raise InputError(f"{path} holds no tensor called tokens; give one that does")
+        return found
+    try:
+        found = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path} is no .npy or .safetensors file of numbers ({error}); check it") from error
+    if not isinstance(found, np.ndarray):
+        raise InputError(f"{path} holds several arrays; give a .npy file of one [rows, ctx]")
     return found

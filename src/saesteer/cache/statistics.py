@@ -57,7 +57,7 @@ def statistics_of(
     indptr = np.concatenate([[0], np.cumsum(np.bincount(latent, minlength=d_sae))])
     rows = places.row_of(np.asarray(token)[order])
     found = Sums.join(list(sums_of(indptr, rows, value[order].astype(np.float32))))
-    content = int(places.content(0, len(places)).sum())
+    content = int(places.content(0, len(places)).sum()) if places.known else len(places)
     return Statistics(**vars(found), edges=EDGES, tokens=content)
 
 

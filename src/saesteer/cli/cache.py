@@ -25,16 +25,20 @@ _OWN_TOKENS = 200_000  # of the world's stories, which have no end
 
 
 def cache(
-    model: Annotated[
-        str, typer.Argument(help="The model: world, a Hugging Face folder or an id of its hub.")
-    ],
-    sae: Annotated[
-        list[str],
-        typer.Option("--sae", help=f"{options.SOURCE} NAME=SAE gives it a name of yours. Repeatable."),
-    ],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="The cache is a folder of its own below this one.")
     ],
+    model: Annotated[
+        str | None, typer.Argument(help="The model: world, a Hugging Face folder or an id of its hub.")
+    ] = None,
+    sae: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--sae",
+            help=f"{options.SOURCE} NAME=SAE gives it a name of yours. Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
     texts: Annotated[
         str | None,
         typer.Option(help="Texts: .txt, .jsonl, .csv, .parquet or hf:NAME; default for world: its stories."),
@@ -67,20 +71,51 @@ def cache(
     dtype: Annotated[str, typer.Option(help="Of the values: auto, float16 or float32.")] = "auto",
     device: options.Device = None,
     model_dtype: Annotated[str, typer.Option(help="Of the model: float32, bfloat16 or float16.")] = "float32",
+    importing: Annotated[
+        Path | None,
+        typer.Option(
+            "--import", help="In place of a pass: a folder of sae-auto-interp (Delphi) with latents."
+        ),
+    ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="With --import: the token ids [rows, ctx], .npy or .safetensors, if it has none."),
+    ] = None,
+    hookpoint: Annotated[
+        list[str] | None, typer.Option(help="With --import: these of its folders only. Repeatable.")
+    ] = None,
     json: options.Json = False,
 ) -> None:
     """Write the latents of many tokens to a folder, latent by latent.
 
     One pass for all SAEs. Run again with the same options it goes on where it was stopped, or finds what is
-    finished.
+    finished. With --import the entries come from a folder of sae-auto-interp (Delphi), and MODEL, which may
+    be left out, gives the texts of its tokens.
 
     Example: saesteer cache world --sae world/layers.3 --tokens 200000 --out build/cache
 
     Example: saesteer cache ./lm --sae a=./sae-4k --sae b=./sae-16k --texts news.jsonl -o build/cache --json
-    """
-    from saesteer.cli.inputs import open_model, open_sae
-    from saesteer.cli.terminal import print_json, print_table, progress
 
+    Example: saesteer cache ./lm --import delphi-results --ids tokens.npy --out build/cache
+    """
+    from saesteer.cli.cache_import import check_options, import_reference
+    from saesteer.cli.inputs import open_model, open_sae
+    from saesteer.cli.terminal import progress
+
+    began = time.monotonic()
+    passing = {"--sae": sae, "--texts": texts, "--tokens": tokens, "--at": at, "--latents": latents}
+    passing |= {"--density": density}
+    check_options(
+        importing is not None,
+        {"MODEL": model, "--sae": sae},
+        {"--ids": ids, "--hookpoint": hookpoint} if importing is None else passing,
+    )
+    if importing is not None:
+        options.check_folder(out)
+        result = import_reference(importing, out, model, device, ids, hookpoint)
+        _show(_record(result, None, time.monotonic() - began), "imported", json)
+        return
+    assert model is not None and sae is not None
     if texts is None and model != "world":
         raise InputError(
             f"there are no texts for the model {model!r}; give --texts FILE (.txt, .jsonl, .csv)"
@@ -90,7 +125,6 @@ def cache(
     numbers = [(name, _numbers(said)) for name, said in wanted]
     options.check_folder(out)
     tokens = _OWN_TOKENS if tokens is None and texts is None else tokens
-    began = time.monotonic()
     with progress(tokens) as bar:
         bar.report(f"loading {model}", 0, tokens)
         lm = open_model(model, device, model_dtype)
@@ -117,10 +151,17 @@ def cache(
             progress=_reporter(bar, seen),
         )
     record = _record(result, seen[-1].rate if seen else None, time.monotonic() - began)
+    _show(record, "found finished", json)
+
+
+def _show(record: dict[str, Any], otherwise: str, json: bool) -> None:
+    """`otherwise`: what was done, where nothing was read."""
+    from saesteer.cli.terminal import print_json, print_table
+
     if json:
         print_json(record)
         return
-    print_table(*_lines(record))
+    print_table(*_lines(record, otherwise))
 
 
 def _named(said: str, option: str) -> tuple[str, str]:
@@ -233,9 +274,9 @@ def _table_record(result: LatentCache, name: str) -> dict[str, Any]:
     }
 
 
-def _lines(record: dict[str, Any]) -> list[Any]:
+def _lines(record: dict[str, Any], otherwise: str) -> list[Any]:
     rate = record["tokens_per_second"]
-    how = "found finished" if rate is None else f"{rate:,.0f} tokens/s"
+    how = otherwise if rate is None else f"{rate:,.0f} tokens/s"
     size = f"{record['bytes'] / 1e6:,.1f} MB"
     head = f"{record['tokens']:,} tokens of {record['documents']:,} documents, {how}, {size}"
     return [head, "", _table(record["saes"]), "", f"cache: {record['folder']}"]
@@ -250,7 +291,7 @@ def _table(rows: list[dict[str, Any]]) -> Table:
         table.add_column(name, justify="left" if name == "SAE" else "right", no_wrap=True)
     for row in rows:
         named = ("alive", "above_1_percent", "above_10_percent", "single_token")
-        shares = (f"{row[name]:.1%}" for name in named)
+        shares = ("" if row[name] is None else f"{row[name]:.1%}" for name in named)
         cells = [f"{row['latents']:,}", *shares, f"{row['l0']:.1f}", f"{row['entries']:,}", row["values"]]
         table.add_row(Text(one_line(row["name"])), *map(Text, cells))
     return table

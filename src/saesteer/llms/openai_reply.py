@@ -101,7 +101,7 @@ def _text(choice: Mapping[str, Any]) -> tuple[str, Literal["stop", "length"]]:
 
 def read_usage(body: Mapping[str, Any], prices: Prices | None) -> Usage:
     """What a body says that its answer took; counted as untold where it says nothing of it."""
-    found = body.get("usage")
+    found: Any = body.get("usage")
     counts = [found.get(name) for name in ("prompt_tokens", "completion_tokens")] if _is_map(found) else []
     if not counts or not all(type(each) is int and each >= 0 for each in counts):
         return Usage(1, uncounted=1)

@@ -26,6 +26,7 @@ class Gate:
     def wait(self):
         self.begun.set()
         self.passed.append(self._open.wait(LONG))
+        self._open.set()  # whoever waited in vain did so for all
 
     async def opened(self):
         while not self.begun.is_set():

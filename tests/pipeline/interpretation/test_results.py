@@ -109,9 +109,11 @@ def test_what_other_settings_found_is_kept_but_is_no_result(results):
     results.keep("s0", score(text="old"), OF)
     results.keep("e1", explanation(), OF)
     results.keep("s1", score(text="old"), OF)  # of an explanation that no longer stands
+    results.keep("s1", score(TWO, text="old"), OF)
     results.keep("s1", score(), OF)
     found = load_results(results.folder)
     assert found.explanations == (explanation(),) and found.scores == (score(),)
+    assert set(found.latents) == {ONE}
     results.describe(
         {"explainers": {"default": {"config": "e0"}}, "scorers": {"detection": {"config": "s0"}}}
     )
@@ -140,6 +142,15 @@ def test_a_damaged_line_is_named(results):
     path.write_text('{"config": "e1"}\n')
     with pytest.raises(CorruptFile, match=r"explanations.jsonl line 1: 'of'"):
         load_results(results.folder)
+
+
+def test_what_was_described_stays_but_not_with_other_examples(results):
+    results.describe({"explainers": {"other": {"config": "e2"}}})
+    assert set(results.about()["explainers"]) == {"default", "other"}
+    results.describe({"examples": {"train": 4}, "explainers": {"other": {"config": "e3"}}})
+    results.describe({"examples": {"train": 4}, "scorers": {"detection": {"config": "s3"}}})
+    assert results.about()["explainers"] == {"other": {"config": "e3"}}
+    assert results.about()["scorers"] == {"detection": {"config": "s3"}}
 
 
 def test_a_folder_is_of_one_cache(results):

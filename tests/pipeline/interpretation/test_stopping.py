@@ -62,7 +62,7 @@ def test_a_defect_of_ours_ends_the_run_and_says_where(tmp_path):
 
 
 def test_ctrl_c_cancels_what_runs_and_waits_until_it_has_ended():
-    ended = []
+    ended, before = [], signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs ignore it
 
     async def work():
         try:
@@ -72,8 +72,11 @@ def test_ctrl_c_cancels_what_runs_and_waits_until_it_has_ended():
             await asyncio.sleep(0)
             ended.append("cleanly")
 
-    with pytest.raises(KeyboardInterrupt):
-        finish(work())
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            finish(work())
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert ended == ["cleanly"]
 
 

@@ -59,6 +59,14 @@ def test_a_file_to_explanations_scores_and_pages(ran):
     assert "saesteer interpret" in page and Path(record["report"]) == folder / "report.html"
     assert found.about["scorers"]["fuzzing"]["settings"] == {"name": "fuzzing", "n_shown": 3}
     assert found.about["scorers"]["fuzzing"]["client"].startswith("oracle")
+    assert {each["explainer"] for each in record["scorers"]} == {None}  # there is one only
+    whose = {each.scorer: each.explainer for each in found.scores}
+    assert whose == {name: None if name == "intruder" else "token_statistics" for name in said}
+
+
+def test_a_latents_page_lists_those_that_are_like_it(ran):
+    pages = list((ran[0] / "report_latents").rglob("*.html"))
+    assert len(pages) == 6 and all("decoder" in page.read_text(encoding="utf-8") for page in pages)
 
 
 def test_again_it_asks_for_nothing(ran, plan, run):
@@ -103,6 +111,25 @@ def test_explain_then_score_with_more_scorers(ran, run, tmp_path, place):
     before = len(load_results(out).scores)
     assert run("score", out, "-s", "detection", "--client", "oracle").code == 0
     assert len(load_results(out).scores) > before  # those of the random explanations
+
+
+def test_scorers_that_read_with_the_model_itself(ran, run, tmp_path, place):
+    """The model and the SAE are found by what the folder says of them; the control comes by itself."""
+    cache, out = next(ran[0].glob("cache-*")), tmp_path / "explained"
+    line = ("explain", cache, "--latents", "1,5-7", "-e", "token_statistics[least=2]", *SMALL, "--out", out)
+    assert run(*line, "--model", place.model, "--sae", place.sae).code == 0
+    few = "n=1,max_new_tokens=4,prompts=[One day, She],target=0.05,where={skip: []}"
+    said = run("score", out, "-s", "surprisal[wording=titles]", "-s", f"intervention[{few}]", "--json")
+    assert (said.code, said.err) == (0, "")
+    record = json.loads(said.out)
+    found = {each["scorer"]: each for each in record["scorers"]}
+    assert found["surprisal"]["headline"] == "auc" and found["intervention"]["headline"] == "less_surprising"
+    assert found["surprisal"]["latents"] == found["intervention"]["latents"] == record["explained"] > 1
+    scores = [each for each in load_results(out).scores if each.scorer == "intervention"]
+    assert all({"shuffled", "over_shuffled", "random_latent"} <= set(each.figures) for each in scores)
+    for odd, expected in (("others=words", "others is a list"), ("where=generated", "where is a mapping")):
+        said = run("score", out, "-s", f"intervention[{odd}]")
+        assert said.code == 2 and expected in said.err
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 
 from saesteer.errors import InputError
+from saesteer.examples import Score
 from saesteer.explainers import EXPLAINERS, Explainer
 from saesteer.explainers.best_of import BestOf, parted
 from saesteer.explainers.default import Default
 from saesteer.explainers.token_statistics import TokenStatistics
-from saesteer.llms import TimedOut, Unavailable
+from saesteer.llms import TimedOut, Unavailable, Usage
 from tests.explainers.made import WEDDING, Answering, example
 
 VALUES = {"one": 0.2, "two": 0.9, "three": 0.9}
@@ -67,6 +68,22 @@ def test_nothing_that_tests_is_shown_and_nothing_shown_chooses():
 def test_equal_tries_are_valued_once():
     found, _, value = tried(["one", "one", "two"])
     assert len(value.seen) == 2 and found.text == "two"
+
+
+def test_what_the_scorer_spent_is_counted_once_for_equal_tries():
+    values = {
+        "one": Score(WEDDING.id, "detection", "one", 0.2, usage=Usage(3, 30, 3, cost=0.25)),
+        "two": TimedOut("too slow; wait longer", Usage(1, 7, retries=2)),
+        "three": Score(WEDDING.id, "detection", "three", None, usage=Usage(2, 20)),
+    }
+    found, _, _ = tried(["one", "one", "two", "three", ""], values)
+    assert found.text == "one" and found.details["candidates"][1]["value"] == 0.2
+    assert found.usage == Usage(5 + 3 + 1 + 2, 500 + 57, 50 + 3, retries=2, cost=2.75)
+
+
+def test_a_try_that_failed_was_paid_for():
+    found, _, _ = tried([Unavailable("503; ask later", Usage(1, 40)), "one"])
+    assert found.text == "one" and found.usage == Usage(2, 140, 10, cost=0.5)
 
 
 def test_tries_that_fail_are_no_candidates():

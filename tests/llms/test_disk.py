@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,3 +165,128 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cache is a folder"):
         CachedClient(counting(), tmp_path / "file")
+
+
+# At the same time
+
+
+class Slow:
+    """Counts, and answers when it is told to; the first `failing` requests go wrong."""
+
+    name = "slow"
+
+    def __init__(self, failing=()):
+        self.asked, self.failing, self.go = 0, list(failing), asyncio.Event()
+
+    async def complete(self, request):
+        self.asked += 1
+        await self.go.wait()
+        if self.failing:
+            raise self.failing.pop(0)
+        return SAID
+
+    def fingerprint(self):
+        return "slow"
+
+    async def close(self):
+        pass
+
+
+async def settled():
+    """All that can go on without the client has gone on."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+
+
+def at_once(client, folder, clients=1, count=5, request=ASKED, cancel=()):
+    """The answers to as many equal requests; those of `cancel` are given up before the first is there."""
+
+    async def run():
+        cached = [CachedClient(client, folder) for _ in range(clients)]
+        tasks = [asyncio.ensure_future(cached[i % clients].complete(request)) for i in range(count)]
+        await settled()
+        for each in cancel:
+            tasks[each].cancel()
+        await settled()
+        client.go.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    return asyncio.run(run())
+
+
+@pytest.mark.parametrize("clients", [1, 2])
+def test_equal_requests_at_once_are_asked_once(tmp_path, clients):
+    client = Slow()
+    found = at_once(client, tmp_path, clients)
+    assert client.asked == 1
+    assert {(each.text, each.logprobs) for each in found} == {(SAID.text, SAID.logprobs)}
+    assert [each.usage for each in found] == [SAID.usage, *[Usage(1, cached=1)] * 4]
+
+
+def test_others_at_once_are_not_held_up(tmp_path):
+    client = Slow()
+
+    async def run():
+        cached = CachedClient(client, tmp_path)
+        requests = [ASKED, replace(ASKED, max_tokens=3), replace(ASKED, temperature=0.5)]
+        tasks = [asyncio.ensure_future(cached.complete(each)) for each in (*requests, requests[-1])]
+        await settled()
+        asked = client.asked
+        client.go.set()
+        await asyncio.gather(*tasks)
+        return asked
+
+    assert asyncio.run(run()) == 4  # what is drawn without a seed is asked each time
+
+
+def test_a_failure_is_that_of_all_who_waited_and_is_paid_for_once(tmp_path):
+    client = Slow([Unavailable("gone", Usage(1, 7, cost=0.5, retries=2))])
+    found = at_once(client, tmp_path)
+    assert client.asked == 1 and {(type(each), str(each)) for each in found} == {(Unavailable, "gone")}
+    assert [each.usage for each in found] == [Usage(1, 7, cost=0.5, retries=2), *[Usage(1)] * 4]
+    assert at_once(client, tmp_path, count=1) == [SAID] and client.asked == 2  # it is not kept
+
+
+def test_who_is_cancelled_leaves_the_others_their_answer(tmp_path):
+    waiting = Slow()
+    found = at_once(waiting, tmp_path / "a", cancel=[2, 3])
+    assert waiting.asked == 1 and [type(each).__name__ for each in found[2:4]] == ["CancelledError"] * 2
+    assert [each.text for each in (*found[:2], found[4])] == [SAID.text] * 3
+    asking = Slow()
+    found = at_once(asking, tmp_path / "b", cancel=[0])
+    assert asking.asked == 2  # another has asked in its place
+    assert [type(each).__name__ for each in found] == ["CancelledError", *["Reply"] * 4]
+
+
+def test_a_defect_of_the_client_is_its_own_and_another_asks(tmp_path):
+    client = Slow([ValueError("odd")])
+    found = at_once(client, tmp_path, count=3)
+    assert client.asked == 2 and [type(each).__name__ for each in found] == ["ValueError", "Reply", "Reply"]
+
+
+def test_also_in_another_loop_at_the_same_time(tmp_path):
+    began, go, asked = threading.Event(), threading.Event(), []
+
+    class Elsewhere(Slow):
+        async def complete(self, request):
+            asked.append(request)
+            began.set()
+            await asyncio.to_thread(go.wait)
+            return SAID
+
+    def thread():
+        first.append(ask(CachedClient(Elsewhere(), tmp_path)))
+
+    async def here():
+        task = asyncio.ensure_future(CachedClient(Elsewhere(), tmp_path).complete(ASKED))
+        await settled()
+        go.set()
+        return await task
+
+    first = []
+    other = threading.Thread(target=thread)
+    other.start()
+    assert began.wait(20)
+    found = asyncio.run(here())
+    other.join()
+    assert (len(asked), first, found.text, found.usage.cached) == (1, [SAID], SAID.text, 1)

@@ -5,6 +5,7 @@ import itertools
 import logging
 import sys
 import traceback
+from dataclasses import replace
 
 import openai
 import pytest
@@ -20,6 +21,7 @@ from saesteer.llms import (
     TimedOut,
     TokenChoice,
     Unavailable,
+    Usage,
     user,
 )
 from saesteer.llms.many import complete_all
@@ -258,6 +260,52 @@ def test_a_client_outlives_its_loop(server):
 
     assert len(asyncio.run(run()) + asyncio.run(run())) == 6
     assert len(server.seen("fine#loops")) == 6
+
+
+# What failures cost
+
+TOLD = Usage(1, 100, 10, cost=pytest.approx(100 * 2e-6 + 10 * 10e-6))
+
+
+@pytest.mark.parametrize(
+    ("model", "spent"),
+    [
+        ("filtered", TOLD),
+        ("refusing", TOLD),
+        ("no-text", TOLD),
+        ("no-message", TOLD),
+        ("no-choices", Usage(1, uncounted=1)),
+        ("malformed", Usage(1, uncounted=1)),
+        ("always:400", Usage(1)),
+        ("quota", Usage(1)),
+        ("always:500", Usage(1, retries=2)),
+        ("always:429", Usage(1, retries=2)),
+        ("error-in-body", Usage(1, retries=2)),
+        ("cut", Usage(1, retries=2, uncounted=3)),
+    ],
+)
+def test_what_failed_says_what_it_took(server, model, spent):
+    error, _ = ask(server, model, prices=(2.0, 10.0))
+    assert error.usage == spent
+
+
+def test_attempts_before_an_answer_count(server, clock):
+    reply, _ = ask(server, "cut-once", prices=(2.0, 10.0))
+    assert reply.usage == replace(TOLD, retries=1, uncounted=1)
+    late, _ = ask(server, "slow", timeout=0.3, retries=1, clock=clock)
+    assert late.usage == Usage(1, retries=1, uncounted=2)
+
+
+def test_a_server_that_is_not_there_has_answered_nothing(server):
+    class Nobody:
+        url = "http://127.0.0.1:9/v1"
+
+        @staticmethod
+        def seen(model):
+            return []
+
+    error, _ = ask(Nobody, "fine")
+    assert error.usage == Usage(1, retries=2)
 
 
 # Log-probabilities

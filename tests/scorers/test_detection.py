@@ -55,7 +55,7 @@ def test_the_last_short_batch_is_scored_like_the_others():
 def test_a_failed_request_costs_its_answers_and_no_more():
     client = FailsEveryThird(OracleClient(reads="activity"))
     found = scored(client, record(active=20, silent=20), n_shown=4)
-    assert found.value == 1.0 and found.usage.requests == 7
+    assert found.value == 1.0 and found.usage.requests == 10
     assert [each.kind for each in found.failures] == ["unavailable"] * 12
     assert len(found.rows) == 28
 

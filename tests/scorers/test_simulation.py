@@ -214,7 +214,7 @@ def test_the_correlation_is_pearsons(pairs):
 def test_failures_are_counted():
     found = scored(FailsEveryThird(OracleClient(reads="activity")))
     assert len(found.rows) == 27 and [each.kind for each in found.failures] == ["unavailable"] * 13
-    assert found.value == pytest.approx(1.0) and found.usage.requests == 27
+    assert found.value == pytest.approx(1.0) and found.usage.requests == 40
     bad = scored(Says(lambda request: "1: 0"))
     assert bad.value is None and {each.kind for each in bad.failures} == {"wrong_number"}
     empty = scored(Says(lambda request: ""), replace(record(), test=(), silent_test=()))

@@ -208,6 +208,7 @@ def _record(
         "scorers": [
             {
                 "scorer": each.label,
+                "explainer": each.explainer,
                 "headline": each.headline,
                 "latents": each.latents,
                 "without": each.without,

@@ -98,6 +98,10 @@ class Loader:
         silent = self._silent(latent, entries, windows, train, test)
         return self._record(latent, entries, windows, (train, test), silent)
 
+    def neighbours(self, sae: str) -> Neighbours:
+        """Latents like each other, as sources of silent windows look for them; found when first asked for."""
+        return self._around.neighbours(sae)
+
     def _windows(self, entries: Entries) -> Windows:
         windows = self._form(self.grid, entries)
         if not self._own_form:

@@ -83,6 +83,8 @@ class LatentRecord:
     """Tokens that its decoder row makes likelier, the most first; empty where no model was at hand."""
     suppressed: tuple[str, ...] = ()
     about: Mapping[str, Any] = field(default_factory=dict)
+    other: Explanation | None = None
+    """What is said of another latent, for scorers that need a control; pipelines draw it by the seed."""
 
 
 @dataclass(frozen=True)
@@ -133,3 +135,5 @@ class Score:
     failures: tuple[Failure, ...] = ()
     """One per answer that could not be had or read; they are in no figure."""
     usage: Usage = NOTHING
+    explainer: str | None = None
+    """Whose explanation it judges; None for scorers that need none, and where nobody said."""

@@ -66,7 +66,7 @@ class Asking(ABC):
                 Request(messages, self.max_tokens, self.temperature, seed=self.seed, task=task)
             )
         except ClientError as error:
-            return Explanation(record.id, self.name, None, Failure(error.kind, str(error)))
+            return Explanation(record.id, self.name, None, Failure(error.kind, str(error)), error.usage)
         return self._read(record, reply)
 
     def prompt(self, record: LatentRecord) -> tuple[Message, ...]:

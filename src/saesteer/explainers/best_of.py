@@ -10,16 +10,27 @@ import asyncio
 import math
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from saesteer.errors import InputError
-from saesteer.examples import Example, Explanation, Failure, LatentRecord
+from saesteer.examples import Example, Explanation, Failure, LatentRecord, Score
 from saesteer.explainers import Explainer
-from saesteer.llms import ClientError, total
+from saesteer.llms import NOTHING, ClientError, Usage, total
 from saesteer.runs import digest
 
-Valued = Callable[[LatentRecord, Explanation], Awaitable[float | None]]
-"""How well an explanation does on a record's test examples, which here are those held out; None: unknown."""
+Valued = Callable[[LatentRecord, Explanation], Awaitable[Score | float | None]]
+"""How well an explanation does on a record's test examples, which here are those held out; None: unknown.
+
+Of a Score its value counts, and what it took.
+"""
+
+
+class _Worth(NamedTuple):
+    """A value, or why there is none; and what finding it took."""
+
+    value: float | None = None
+    why: str | None = None
+    usage: Usage = NOTHING
 
 
 @dataclass(frozen=True)
@@ -76,40 +87,47 @@ class BestOf:
         others = [replace(inner, seed=self.seed + i, temperature=self.temperature) for i in range(1, self.k)]
         return [inner, *others]
 
-    async def _values(
-        self, record: LatentRecord, tries: Sequence[Explanation]
-    ) -> list[tuple[float | None, str | None]]:
-        """A value or why there is none, for each; equal texts are valued once."""
+    async def _values(self, record: LatentRecord, tries: Sequence[Explanation]) -> list[_Worth]:
+        """Of each; equal texts are valued, and paid for, once."""
         texts = {each.text: each for each in tries if each.text is not None}
         found = await asyncio.gather(*(self._value(record, each) for each in texts.values()))
-        by_text = dict(zip(texts, found, strict=True))
-        return [(None, None) if each.text is None else by_text[each.text] for each in tries]
+        left = dict(zip(texts, found, strict=True))
+        worth = []
+        for each in tries:
+            own = _Worth() if each.text is None else left[each.text]
+            worth.append(own)
+            if each.text is not None:
+                left[each.text] = own._replace(usage=NOTHING)
+        return worth
 
-    async def _value(self, record: LatentRecord, each: Explanation) -> tuple[float | None, str | None]:
+    async def _value(self, record: LatentRecord, each: Explanation) -> _Worth:
         try:
-            value = await self.value(record, each)
+            found = await self.value(record, each)
         except ClientError as error:
-            return None, error.kind
-        return (value, None) if value is not None and math.isfinite(value) else (None, "unscored")
+            return _Worth(why=error.kind, usage=error.usage)
+        value, usage = (found.value, found.usage) if isinstance(found, Score) else (found, NOTHING)
+        if value is None or not math.isfinite(value):
+            return _Worth(why="unscored", usage=usage)
+        return _Worth(value, usage=usage)
 
     def _best(
         self,
         record: LatentRecord,
         tries: Sequence[Explanation],
-        values: Sequence[tuple[float | None, str | None]],
+        values: Sequence[_Worth],
         held_out: int,
     ) -> Explanation:
         rows = [
             {
                 "text": each.text,
-                "failure": each.failure.kind if each.failure else why,
-                "value": value,
+                "failure": each.failure.kind if each.failure else worth.why,
+                "value": worth.value,
                 "details": dict(each.details),
             }
-            for each, (value, why) in zip(tries, values, strict=True)
+            for each, worth in zip(tries, values, strict=True)
         ]
-        usage = total([each.usage for each in tries])
-        ranked = [(value, -i) for i, (value, _) in enumerate(values) if value is not None]
+        usage = total([each.usage for each in (*tries, *values)])
+        ranked = [(each.value, -i) for i, each in enumerate(values) if each.value is not None]
         details = {"candidates": rows, "held_out": held_out, "chosen": -max(ranked)[1] if ranked else None}
         if ranked:
             text = tries[-max(ranked)[1]].text

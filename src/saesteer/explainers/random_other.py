@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
-import numpy as np
-
 from saesteer.examples import Explanation, Failure, LatentId, LatentRecord
+from saesteer.examples.luck import digest_luck
 from saesteer.runs import digest
 
 
@@ -32,7 +31,7 @@ class RandomOther:
         if not near:
             said = "no other latent has an explanation; explain others first"
             return Explanation(record.id, self.name, None, Failure("missing", said))
-        luck = np.random.default_rng(int(digest([self.seed, *record.id])[:16], 16))
+        luck = digest_luck(self.seed, *record.id, digits=16)
         other, text = near[int(luck.integers(len(near)))]
         return Explanation(record.id, self.name, text, details={"of": list(other), "seed": self.seed})
 

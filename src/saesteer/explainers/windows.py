@@ -10,11 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from saesteer.examples import Example, levelled, marked
+from saesteer.examples import Example, levelled, lines, marked
 from saesteer.explainers.words import words_of
 
-_UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
-_BREAKS: Final = {"\r\n": "↵", "\n": "↵", "\r": "↵", "\u2028": "↵", "\u2029": "↵", "\t": " "}
 _ANSWER: Final = re.compile(r"(explanation)(?=:)", re.IGNORECASE)
 
 
@@ -62,9 +60,7 @@ def strongest_first(examples: Sequence[Example], most: int | None) -> list[Examp
 
 def one_line(text: str) -> str:
     """Without line breaks, control and direction characters."""
-    for each, sign in _BREAKS.items():
-        text = text.replace(each, sign)
-    return _UNSEEN.sub("\ufffd", text)
+    return lines.one_line(text, lines.UNSEEN)
 
 
 def _quoted(text: str) -> str:

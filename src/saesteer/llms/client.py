@@ -61,7 +61,9 @@ class Usage:
     cost: float | None = None
     """In the currency of the prices that were given; None where there are none."""
     uncounted: int = 0
-    """Answers whose server told no tokens: the counts of tokens and the cost lack them."""
+    """Answers whose server told no tokens, and attempts that broke off after they were sent: the counts of
+    tokens and the cost lack them.
+    """
     without_logprobs: int = 0
     """Answers that lack the log-probabilities that were asked for."""
 
@@ -118,6 +120,11 @@ class ClientError(SaesteerError):
     """No answer was had. `kind` is what results count by."""
 
     kind = "client"
+
+    def __init__(self, message: str = "", usage: Usage = ONE) -> None:
+        """`usage`: what was spent on it all the same, of all attempts together."""
+        super().__init__(message)
+        self.usage = usage
 
 
 class RateLimited(ClientError):

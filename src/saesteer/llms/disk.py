@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
 from saesteer.errors import InputError, SaesteerError
 from saesteer.llms.client import Client, Reply, Request, Usage
 from saesteer.llms.records import reply_of, reply_record
+from saesteer.llms.under_way import once
 from saesteer.runs import digest, read_json, write_json
 
 VERSION: Final = 1
@@ -24,7 +25,8 @@ VERSION: Final = 1
 class CachedClient:
     """Asks its client what the folder does not hold yet.
 
-    What is sampled without a seed is luck and is asked each time. Failures are not kept.
+    What is sampled without a seed is luck and is asked each time. Failures are not kept. Of equal requests at
+    the same time, also to another such client of this process, one asks and the others wait for it.
     """
 
     def __init__(self, client: Client, folder: str | Path) -> None:
@@ -48,10 +50,15 @@ class CachedClient:
         if request.temperature and request.seed is None:
             return await self._client.complete(request)
         path = self.path(request)
-        found = _read(path)
-        if found is not None:
-            lacks = int(request.top_logprobs > 0 and found.logprobs is None)
-            return replace(found, usage=Usage(1, cached=1, without_logprobs=lacks))
+        found, asked = _read(path), False
+        if found is None:
+            found, asked = await once(path.absolute(), partial(self._ask, request, path))
+        if asked:
+            return found
+        lacks = int(request.top_logprobs > 0 and found.logprobs is None)
+        return replace(found, usage=Usage(1, cached=1, without_logprobs=lacks))
+
+    async def _ask(self, request: Request, path: Path) -> Reply:
         reply = await self._client.complete(request)
         record = reply_record(reply)
         entry = {"version": VERSION, "reply": record, "sha256": digest(record)}

@@ -106,10 +106,10 @@ class HFClient:
         )
 
     def _reply(self, request: Request, ids: list[int], made: Made) -> Reply | ClientError:
-        if made.ended == "broken":
-            return BadReply(f"{self.name} computed logits that are no numbers; try another dtype")
-        tokenizer, ended = self._lm.tokenizer, "stop" if made.ended == "stop" else "length"
         usage = Usage(1, len(ids), made.computed)
+        if made.ended == "broken":
+            return BadReply(f"{self.name} computed logits that are no numbers; try another dtype", usage)
+        tokenizer, ended = self._lm.tokenizer, "stop" if made.ended == "stop" else "length"
         logprobs = None
         if request.top_logprobs:
             choices = self._choices(ids[-1], made)

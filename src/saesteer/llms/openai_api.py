@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from saesteer.errors import InputError, MissingExtra
 from saesteer.llms.client import (
+    NOTHING,
+    ONE,
     BadReply,
     ClientError,
     RateLimited,
@@ -22,6 +24,7 @@ from saesteer.llms.client import (
     Request,
     TimedOut,
     Unavailable,
+    Usage,
 )
 from saesteer.llms.endpoint import OPENAI, Endpoint, endpoint
 from saesteer.llms.openai_reply import (
@@ -29,6 +32,7 @@ from saesteer.llms.openai_reply import (
     error_message,
     parse_body,
     read_reply,
+    read_usage,
     request_body,
     server_error,
 )
@@ -42,6 +46,8 @@ _HEADERS: Final = {
     "x-stainless-raw-response",  # by which the package knows that it was asked for the answer as it came
 }  # fmt: skip
 _QUOTA: Final = "insufficient_quota"  # a 429 that no wait mends
+_NEVER_SENT: Final = ("ConnectError", "ConnectTimeout")  # of httpx: nobody can have answered
+_UNTOLD: Final = Usage(1, uncounted=1)  # of an attempt that may have been answered and paid for
 
 
 @dataclass(frozen=True)
@@ -120,14 +126,16 @@ class OpenAIClient:
         """The answer, asked for again where that may help; a ClientError otherwise."""
         session = self._here()
         async with session.slots:
-            attempt = 0
+            attempt, spent = 0, NOTHING
             while True:
                 await self._wait_for_server()
                 found = await self._attempt(session, request)
                 if isinstance(found, Reply):
-                    return replace(found, usage=replace(found.usage, retries=attempt))
+                    return replace(found, usage=_together(spent + found.usage, attempt))
+                spent += found.error.usage
                 wait = self._patience.wait(attempt, found)
                 if wait is None:
+                    found.error.usage = _together(spent, attempt)
                     raise found.error
                 if found.asked is not None:  # holds for everybody who asks this server
                     self._closed_until = max(self._closed_until, self._clock.now() + found.asked)
@@ -191,19 +199,29 @@ class OpenAIClient:
         return self._failure(caught)
 
     def _read(self, text: str, request: Request) -> Reply | Failure:
+        """An answer that cannot be read was paid for like any other."""
+        spent = _UNTOLD
         try:
             body = parse_body(text)
+            spent = read_usage(body, self._prices)
             said = server_error(body)
-            return read_reply(body, request, self._prices) if said is None else self._of_status(*said, None)
+            if said is None:
+                return read_reply(body, request, self._prices)
         except ClientError as error:
+            error.usage = spent
             return Failure(error)
+        failure = self._of_status(*said, None)
+        failure.error.usage = replace(spent, uncounted=0)  # no answer was made, unless its tokens are told
+        return failure
 
     def _failure(self, error: Exception) -> Failure:
         where = self._endpoint.host
         if isinstance(error, TimeoutError | self._package.APITimeoutError):
-            return Failure(TimedOut(f"{where} gave no answer within {self._timeout:g} s"), again=True)
+            late = TimedOut(f"{where} gave no answer within {self._timeout:g} s", _UNTOLD)
+            return Failure(late, again=True)
         if isinstance(error, self._package.APIConnectionError):
-            return Failure(Unavailable(f"the connection to {where} failed or was cut"), again=True)
+            spent = ONE if type(error.__cause__).__name__ in _NEVER_SENT else _UNTOLD
+            return Failure(Unavailable(f"the connection to {where} failed or was cut", spent), again=True)
         if isinstance(error, self._package.APIStatusError):
             asked = asked_wait(error.response.headers, self._clock.now())
             message = self._without_key(error_message(error.body or error.response.text))
@@ -230,6 +248,11 @@ class OpenAIClient:
     def _without_key(self, text: str) -> str:
         key = self._endpoint.key
         return text if key is None else text.replace(key.reveal(), "***")
+
+
+def _together(spent: Usage, retries: int) -> Usage:
+    """Of all attempts at one request."""
+    return replace(spent, requests=1, retries=retries)
 
 
 def _openai() -> Any:

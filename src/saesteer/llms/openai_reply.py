@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal
 
 from saesteer.llms.client import BadReply, Refused, Reply, Request, TokenChoice, Usage
@@ -53,7 +54,7 @@ def read_reply(body: Mapping[str, Any], request: Request, prices: Prices | None)
     text, ended = _text(choices[0])
     logprobs = read_logprobs(choices[0].get("logprobs"), text) if request.top_logprobs else None
     lacking = int(request.top_logprobs > 0 and logprobs is None)
-    return Reply(text, ended, logprobs, _usage(body.get("usage"), prices, lacking))
+    return Reply(text, ended, logprobs, replace(read_usage(body, prices), without_logprobs=lacking))
 
 
 def server_error(body: Mapping[str, Any]) -> tuple[int, str] | None:
@@ -98,15 +99,17 @@ def _text(choice: Mapping[str, Any]) -> tuple[str, Literal["stop", "length"]]:
     return text, "length" if reason == "length" else "stop"
 
 
-def _usage(found: Any, prices: Prices | None, lacking: int) -> Usage:
+def read_usage(body: Mapping[str, Any], prices: Prices | None) -> Usage:
+    """What a body says that its answer took; counted as untold where it says nothing of it."""
+    found: Any = body.get("usage")
     counts = [found.get(name) for name in ("prompt_tokens", "completion_tokens")] if _is_map(found) else []
     if not counts or not all(type(each) is int and each >= 0 for each in counts):
-        return Usage(1, uncounted=1, without_logprobs=lacking)
+        return Usage(1, uncounted=1)
     cost = None
     if prices is not None:
         cost = sum(count * price for count, price in zip(counts, prices, strict=True)) / _MILLION
     prompt, completion = counts
-    return Usage(1, prompt, completion, cost=cost, without_logprobs=lacking)
+    return Usage(1, prompt, completion, cost=cost)
 
 
 # Log-probabilities

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any, Final
 
@@ -132,15 +133,16 @@ class VLLMClient:
 
 
 def _reply(request: Request, output: Any) -> Reply | Exception:
+    usage = Usage(1, len(output.prompt_token_ids or ()))
     if not output.outputs:
-        return BadReply("vLLM gave no answer to the request")
+        return BadReply("vLLM gave no answer to the request", usage)
     one = output.outputs[0]
+    usage = replace(usage, completion_tokens=len(one.token_ids))
     if one.finish_reason not in ("stop", "length"):
-        return BadReply(f"vLLM did not finish the answer: {one.finish_reason!r}")
+        return BadReply(f"vLLM did not finish the answer: {one.finish_reason!r}", usage)
     logprobs = _logprobs(one) if request.top_logprobs else None
     lacks = int(request.top_logprobs > 0 and logprobs is None)
-    usage = Usage(1, len(output.prompt_token_ids or ()), len(one.token_ids), without_logprobs=lacks)
-    return Reply(one.text, one.finish_reason, logprobs, usage)
+    return Reply(one.text, one.finish_reason, logprobs, replace(usage, without_logprobs=lacks))
 
 
 def _logprobs(one: Any) -> tuple[TokenChoice, ...] | None:

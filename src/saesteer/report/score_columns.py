@@ -49,10 +49,12 @@ class Column:
 def columns(interpretation: Interpretation) -> tuple[Column, ...]:
     """In the order in which scorers and explainers first appear."""
     written = _explanations(interpretation)
-    several = len({each.explainer for each in interpretation.explanations if each.text}) > 1
+    named = {each.explainer for each in interpretation.explanations if each.text}
+    several = len(named | {each.explainer for each in interpretation.scores if each.explainer}) > 1
     found: dict[tuple[str, str | None], dict[LatentId, Score]] = {}
     for score in interpretation.scores:
         names = [each.explainer for each in written.get((score.latent, score.explanation), ())]
+        names = [score.explainer] if score.explainer else names
         free = (name for name in names if score.latent not in found.get((score.scorer, name), {}))
         explainer = next(free, None) if several else None
         found.setdefault((score.scorer, explainer), {})[score.latent] = score

@@ -17,6 +17,7 @@ class Scorer(Protocol):
     headline: str
     """Which figure `Score.value` is."""
     needs_explanation: bool
+    # needs_other: bool, where a scorer has it and it is true: records hold the explanation of another latent
 
     async def score(self, record: LatentRecord, explanation: Explanation | None) -> Score:
         """A Score, of what could be read; a ClientError is turned into a failure."""

@@ -1,26 +1,32 @@
-"""One request, answered or failed, and what a score says where there is nothing to ask. Knows clients."""
+"""Requests, answered or failed, and what a score says where there is nothing to ask. Knows clients."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
-
 from saesteer.examples import Example, Explanation, Failure, LatentRecord, Score
-from saesteer.llms import Client, ClientError, Reply, Request
+from saesteer.llms import Client, ClientError, Reply, Request, Usage, total
 from saesteer.runs import digest
 
 REVISION: Final = 1
 """Part of every fingerprint; raised when the same replies are scored otherwise."""
 
 
-async def ask(client: Client, request: Request) -> Reply | Failure:
-    """The reply, or of which kind the failure was."""
+async def ask(client: Client, requests: Sequence[Request]) -> tuple[list[Reply | Failure], Usage]:
+    """Of each request, all at once, the reply or of which kind the failure was; and what all of them took."""
+    found = await asyncio.gather(*(_asked(client, each) for each in requests))
+    return [reply for reply, _ in found], total([usage for _, usage in found])
+
+
+async def _asked(client: Client, request: Request) -> tuple[Reply | Failure, Usage]:
     try:
-        return await client.complete(request)
+        reply = await client.complete(request)
     except ClientError as error:
-        return Failure(error.kind, str(error))
+        return Failure(error.kind, str(error)), error.usage
+    return reply, reply.usage
 
 
 def unparsed(why: str, reply: Reply, kind: str = "unparsed") -> Failure:
@@ -32,6 +38,11 @@ def unparsed(why: str, reply: Reply, kind: str = "unparsed") -> Failure:
 def without_answers(scorer: str, record: LatentRecord, text: str | None, failure: Failure) -> Score:
     """The score of a latent of which nothing could be asked."""
     return Score(record.id, scorer, text, None, failures=(failure,))
+
+
+def judged(found: Score, explanation: Explanation | None) -> Score:
+    """The same, which says whose explanation it is about."""
+    return found if explanation is None else replace(found, explainer=explanation.explainer)
 
 
 def text_or_failure(explanation: Explanation | None) -> str | Failure:
@@ -59,11 +70,6 @@ def place_of(example: Example) -> dict[str, Any]:
         "kind": example.kind,
         "quantile": None if example.quantile is None else int(example.quantile),
     }
-
-
-def luck(seed: int, *what: str | int) -> np.random.Generator:
-    """Random numbers that follow from the seed and from what they are for, on every machine alike."""
-    return np.random.default_rng(int(digest([seed, *what])[:32], 16))
 
 
 def fingerprint_of(scorer: str, settings: Mapping[str, Any]) -> str:

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from saesteer.errors import InputError
 from saesteer.examples import Explanation, Failure, LatentRecord, Score
+from saesteer.examples.lines import one_line
+from saesteer.examples.luck import digest_luck
 from saesteer.llms import Client, Request
-from saesteer.scorers.asking import fingerprint_of, luck, text_or_failure, without_answers
+from saesteer.scorers.asking import fingerprint_of, judged, text_or_failure, without_answers
 from saesteer.scorers.tasks import DetectionTask
-from saesteer.scorers.templates import conversation, numbered, one_line, prompts_hash
+from saesteer.scorers.templates import conversation, numbered, prompts_hash
 from saesteer.scorers.yes_no import TOP, Batch, Question, score_batches, shared_out
 
 
@@ -36,10 +38,10 @@ class Detection:
         """Balanced accuracy first; rows are windows."""
         text = text_or_failure(explanation)
         if isinstance(text, Failure):
-            return without_answers(self.name, record, None, text)
-        return await score_batches(
-            self.name, self.headline, self.client, record, text, self.batches(record, text)
-        )
+            return judged(without_answers(self.name, record, None, text), explanation)
+        asked = self.batches(record, text)
+        found = await score_batches(self.name, self.headline, self.client, record, text, asked)
+        return judged(found, explanation)
 
     def requests(self, record: LatentRecord, explanation: str) -> list[Request]:
         """What would be asked."""
@@ -49,7 +51,7 @@ class Detection:
         """The same with the questions of each request."""
         questions = [Question(each, each.text, True) for each in record.test]
         questions += [Question(each, each.text, False) for each in record.silent_test]
-        parts = shared_out(questions, self.n_shown, luck(self.seed, self.name, str(record.id)))
+        parts = shared_out(questions, self.n_shown, digest_luck(self.seed, self.name, str(record.id)))
         return [Batch(self._request(explanation, part), tuple(part)) for part in parts]
 
     def fingerprint(self) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,7 +9,8 @@ from jaxtyping import Float
 
 from saesteer.embeddings import Embedder
 from saesteer.examples import Explanation, Failure, LatentRecord, Score
-from saesteer.scorers.asking import fingerprint_of, text_or_failure, without_answers
+from saesteer.scorers.aside import EMBEDDERS
+from saesteer.scorers.asking import fingerprint_of, judged, text_or_failure, without_answers
 from saesteer.scorers.embedded import Embedded
 from saesteer.scorers.separation import missing, separated
 
@@ -33,11 +33,11 @@ class Embedding:
         """AUROC of the cosine, active against silent windows; rows are windows."""
         text = text_or_failure(explanation)
         if isinstance(text, Failure):
-            return without_answers(self.name, record, None, text)
+            return judged(without_answers(self.name, record, None, text), explanation)
         found = missing(self.name, record, text)
-        return found or separated(
-            self.name, record, text, await asyncio.to_thread(self.cosines, record, text)
-        )
+        if found is None:
+            found = separated(self.name, record, text, await EMBEDDERS(self.cosines, record, text))
+        return judged(found, explanation)
 
     def cosines(self, record: LatentRecord, explanation: str) -> Float[np.ndarray, " windows"]:
         """Of active windows first; 0 where one of the two says nothing to the embedder."""

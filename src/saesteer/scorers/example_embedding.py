@@ -6,7 +6,6 @@ What it separates, an explanation by examples alone would: a floor for explainer
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,6 +14,7 @@ from jaxtyping import Float
 from saesteer.embeddings import Embedder
 from saesteer.errors import InputError
 from saesteer.examples import Example, Explanation, LatentRecord, Score
+from saesteer.scorers.aside import EMBEDDERS
 from saesteer.scorers.asking import fingerprint_of, too_few, without_answers
 from saesteer.scorers.embedded import Embedded
 from saesteer.scorers.separation import missing, separated
@@ -42,7 +42,7 @@ class ExampleEmbedding:
         if not record.train:
             return without_answers(self.name, record, None, too_few("active train window", 0))
         found = missing(self.name, record, None)
-        return found or separated(self.name, record, None, await asyncio.to_thread(self.nearness, record))
+        return found or separated(self.name, record, None, await EMBEDDERS(self.nearness, record))
 
     def nearness(self, record: LatentRecord) -> Float[np.ndarray, " windows"]:
         """Of active test windows first; without silent train windows the first mean alone."""

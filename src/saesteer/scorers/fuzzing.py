@@ -15,11 +15,13 @@ from jaxtyping import Bool
 
 from saesteer.errors import InputError
 from saesteer.examples import Example, Explanation, Failure, LatentRecord, Score, marked
+from saesteer.examples.lines import one_line
+from saesteer.examples.luck import digest_luck
 from saesteer.llms import Client, Request
-from saesteer.scorers.asking import fingerprint_of, luck, text_or_failure, without_answers
+from saesteer.scorers.asking import fingerprint_of, judged, text_or_failure, without_answers
 from saesteer.scorers.marks import mean_count, random_marks, true_marks
 from saesteer.scorers.tasks import FuzzingTask
-from saesteer.scorers.templates import conversation, numbered, one_line, prompts_hash
+from saesteer.scorers.templates import conversation, numbered, prompts_hash
 from saesteer.scorers.yes_no import TOP, Batch, Question, score_batches, shared_out
 
 Negatives = Literal["silent", "active"]
@@ -56,10 +58,10 @@ class Fuzzing:
         """Balanced accuracy first; rows are windows."""
         text = text_or_failure(explanation)
         if isinstance(text, Failure):
-            return without_answers(self.name, record, None, text)
-        return await score_batches(
-            self.name, self.headline, self.client, record, text, self.batches(record, text)
-        )
+            return judged(without_answers(self.name, record, None, text), explanation)
+        asked = self.batches(record, text)
+        found = await score_batches(self.name, self.headline, self.client, record, text, asked)
+        return judged(found, explanation)
 
     def requests(self, record: LatentRecord, explanation: str) -> list[Request]:
         """What would be asked."""
@@ -69,7 +71,9 @@ class Fuzzing:
         """The same with the questions of each request."""
         right = [_question(each, true_marks(each, self.threshold), True) for each in record.test]
         parts = shared_out(
-            [*right, *self._wrong(record)], self.n_shown, luck(self.seed, self.negatives, str(record.id))
+            [*right, *self._wrong(record)],
+            self.n_shown,
+            digest_luck(self.seed, self.negatives, str(record.id)),
         )
         return [Batch(self._request(explanation, part), tuple(part)) for part in parts]
 
@@ -82,7 +86,7 @@ class Fuzzing:
         """Marks that are wrong; an active window without a silent token has none."""
         count = mean_count(record.test, self.threshold)
         for each in record.silent_test if self.negatives == "silent" else record.test:
-            dice = luck(self.seed, str(record.id), each.row, each.start)
+            dice = digest_luck(self.seed, str(record.id), each.row, each.start)
             right = true_marks(each, self.threshold)
             number = count if self.negatives == "silent" else int(right.sum())
             marks = random_marks(each, number, dice, each.active)

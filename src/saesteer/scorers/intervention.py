@@ -9,7 +9,6 @@ model and its SAEs.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,11 +21,12 @@ from torch import Tensor
 
 from saesteer.errors import InputError, UnknownName
 from saesteer.examples import Explanation, Failure, LatentRecord, Score
+from saesteer.examples.luck import digest_luck
 from saesteer.latents import hookpoint_of
 from saesteer.model import LanguageModel
 from saesteer.saes import SAE, check_one_space
-from saesteer.scorers.asking import fingerprint_of, luck, text_or_failure, without_answers
-from saesteer.scorers.loss import ONE_AT_A_TIME
+from saesteer.scorers.aside import MODELS
+from saesteer.scorers.asking import fingerprint_of, judged, text_or_failure, without_answers
 from saesteer.scorers.reading import Reading, reading_of
 from saesteer.scorers.strength import Found, find_strengths
 from saesteer.steering import Where
@@ -61,7 +61,9 @@ class Intervention:
     """How the explanation is read: "behind" the text; or "titles", before it, as the embedded world's model
     reads; or a wording of one's own (see `Reading`)."""
     others: Sequence[str] = ()
-    """Explanations of other latents, of which one is the shuffled control; without any there is none."""
+    """Explanations of other latents, of which one is the shuffled control; none: that of the record, which a
+    pipeline draws from what it has explained; without either there is no such control.
+    """
     prompts: Sequence[str] = PROMPTS
     n: int = 4
     max_new_tokens: int = 30
@@ -78,7 +80,13 @@ class Intervention:
             raise InputError("intervention needs a list of prompts, n and max_new_tokens of 1 or more")
         if not 0 < self.target < float("inf"):
             raise InputError(f"target is a KL above 0, in nats per token, got {self.target}")
+        if isinstance(self.others, str):
+            raise InputError(f"others is a list of explanations, got {self.others!r}")
         object.__setattr__(self, "reading", reading_of(self.reading))
+        if isinstance(self.where, Mapping):
+            object.__setattr__(self, "where", Where.from_dict(self.where))
+        if not isinstance(self.where, Where):
+            raise InputError(f"where is a mapping such as {{positions: generated}}, got {self.where!r}")
         for sae in self.saes.values():
             check_one_space(sae)
             hookpoint_of(self.lm, sae, None)
@@ -87,16 +95,17 @@ class Intervention:
         """Nats less; rows are texts."""
         text = text_or_failure(explanation)
         if isinstance(text, Failure):
-            return without_answers(self.name, record, None, text)
+            return judged(without_answers(self.name, record, None, text), explanation)
         if record.id.sae not in self.saes:
             raise UnknownName.of("SAE of the intervention scorer", record.id.sae, list(self.saes))
-        return await asyncio.to_thread(self._alone, record, text)
+        return judged(await MODELS(self._score, record, text), explanation)
 
     def fingerprint(self) -> str:
         names = ("target", "n", "max_new_tokens", "temperature", "seed")
         settings: dict[str, Any] = {each: getattr(self, each) for each in names}
         settings |= {"reading": reading_of(self.reading).settings(), "where": self.where.to_dict()}
-        settings |= {"others": list(self.others), "prompts": list(self.prompts)}
+        others = list(self.others) or "of the record"
+        settings |= {"others": others, "prompts": list(self.prompts)}
         saes = {name: sae.fingerprint() for name, sae in self.saes.items()}
         model = {"model": self.lm.fingerprint(), **self.lm.arithmetic}
         return fingerprint_of(self.name, {**settings, **model, "saes": saes})
@@ -104,19 +113,22 @@ class Intervention:
     def other_latent(self, record: LatentRecord) -> int:
         """The control, drawn by the seed."""
         d_sae = self.saes[record.id.sae].cfg.d_sae
-        drawn = int(luck(self.seed, "latent", str(record.id)).integers(d_sae - 1))
+        drawn = int(digest_luck(self.seed, "latent", str(record.id)).integers(d_sae - 1))
         return drawn + (drawn >= record.id.latent)
 
-    def other_explanation(self, record: LatentRecord, text: str) -> str | None:
-        """The control, drawn by the seed."""
-        others = sorted({*self.others} - {text})
-        return (
-            others[luck(self.seed, "explanation", str(record.id)).integers(len(others))] if others else None
-        )
+    @property
+    def needs_other(self) -> bool:
+        """Whether a record should hold the explanation of another latent."""
+        return not self.others
 
-    def _alone(self, record: LatentRecord, text: str) -> Score:
-        with ONE_AT_A_TIME:
-            return self._score(record, text)
+    def other_explanation(self, record: LatentRecord, text: str) -> str | None:
+        """The control, drawn by the seed; that of the record where there are no others."""
+        if not self.others:
+            return record.other.text if record.other is not None and record.other.text != text else None
+        others = sorted({*self.others} - {text})
+        if not others:
+            return None
+        return others[digest_luck(self.seed, "explanation", str(record.id)).integers(len(others))]
 
     def _score(self, record: LatentRecord, text: str) -> Score:
         sae = self.saes[record.id.sae]

@@ -6,7 +6,6 @@ another quantile: then a high accuracy says that the latent does one thing when 
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ import numpy as np
 
 from saesteer.errors import InputError
 from saesteer.examples import Example, Explanation, Failure, LatentRecord, Score, marked
-from saesteer.llms import Client, Reply, Request, total
-from saesteer.scorers.asking import ask, fingerprint_of, luck, place_of, too_few, unparsed, without_answers
+from saesteer.examples.luck import digest_luck
+from saesteer.llms import Client, Reply, Request
+from saesteer.scorers.asking import ask, fingerprint_of, place_of, too_few, unparsed, without_answers
 from saesteer.scorers.classification import Figures
 from saesteer.scorers.logprobs import Choices, share
 from saesteer.scorers.marks import mean_count, random_marks, true_marks
@@ -84,7 +84,7 @@ class Intruder:
         if not riddles:
             needed = f"active test windows of one quantile and a {self.odd} one"
             return without_answers(self.name, record, None, too_few(needed, len(record.test), self.n - 1))
-        replies = await asyncio.gather(*(ask(self.client, each.request) for each in riddles))
+        replies, usage = await ask(self.client, [each.request for each in riddles])
         rows: list[dict[str, Any]] = []
         failures: list[Failure] = []
         for riddle, reply in zip(riddles, replies, strict=True):
@@ -94,7 +94,6 @@ class Intruder:
             else:
                 rows.append(_row(riddle, *found))
         figures = _figures(rows, self.n)
-        usage = total([reply.usage for reply in replies if isinstance(reply, Reply)])
         return Score(
             record.id, self.name, None, figures["accuracy"], figures, tuple(rows), tuple(failures), usage
         )
@@ -105,7 +104,7 @@ class Intruder:
 
     def riddles(self, record: LatentRecord) -> list[Riddle]:
         """The same with the windows of each request; none where the record has too few."""
-        dice = luck(self.seed, self.odd, str(record.id))
+        dice = digest_luck(self.seed, self.odd, str(record.id))
         intruders = record.silent_test if self.odd == "silent" else record.test
         groups = _groups(record.test, self.n - 1, whole=self.odd == "silent")
         count = mean_count(record.test)
@@ -138,7 +137,7 @@ class Intruder:
     def _flags(self, window: Example, count: int, record: LatentRecord) -> tuple[bool, ...]:
         if window.active.any():
             return tuple(true_marks(window).tolist())
-        dice = luck(self.seed, str(record.id), window.row, window.start)
+        dice = digest_luck(self.seed, str(record.id), window.row, window.start)
         return tuple(random_marks(window, count, dice).tolist())
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +10,6 @@ from jaxtyping import Float
 from saesteer.errors import InputError
 from saesteer.model import LanguageModel
 
-ONE_AT_A_TIME = threading.Lock()
-"""Models compute for one scorer at a time, whatever else waits for its answers."""
 _ROWS = 64
 
 

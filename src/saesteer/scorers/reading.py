@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from saesteer.examples.lines import one_line
 from saesteer.model import LanguageModel
 from saesteer.scorers.loss import nats_behind
-from saesteer.scorers.templates import one_line, template
+from saesteer.scorers.templates import template
 from saesteer.scorers.wording import Wording, joined, settings_of, wording_of
 
 

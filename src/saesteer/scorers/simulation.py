@@ -6,7 +6,6 @@ the client gives them, else the level as it was said. "json": one object, levels
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,12 +15,21 @@ import numpy as np
 
 from saesteer.errors import InputError
 from saesteer.examples import Example, Explanation, Failure, LatentRecord, Score
-from saesteer.llms import Client, Reply, Request, total
-from saesteer.scorers.asking import ask, fingerprint_of, place_of, text_or_failure, too_few, without_answers
+from saesteer.examples.lines import one_line
+from saesteer.llms import Client, Reply, Request
+from saesteer.scorers.asking import (
+    ask,
+    fingerprint_of,
+    judged,
+    place_of,
+    text_or_failure,
+    too_few,
+    without_answers,
+)
 from saesteer.scorers.classification import Figures
 from saesteer.scorers.levels import parse_json, parse_lines
 from saesteer.scorers.tasks import SimulationTask
-from saesteer.scorers.templates import conversation, numbered, one_line, prompts_hash
+from saesteer.scorers.templates import conversation, numbered, prompts_hash
 
 Form = Literal["lines", "json"]
 _TOP = 20
@@ -53,12 +61,12 @@ class Simulation:
         """Pearson's correlation over the tokens of all windows; rows are windows."""
         text = text_or_failure(explanation)
         if isinstance(text, Failure):
-            return without_answers(self.name, record, None, text)
+            return judged(without_answers(self.name, record, None, text), explanation)
         windows = (*record.test, *record.silent_test)
         if not windows:
-            return without_answers(self.name, record, text, too_few("test windows", 0))
-        asked = self.requests(record, text)
-        replies = await asyncio.gather(*(ask(self.client, each) for each in asked))
+            none = without_answers(self.name, record, text, too_few("test windows", 0))
+            return judged(none, explanation)
+        replies, usage = await ask(self.client, self.requests(record, text))
         rows: list[dict[str, Any]] = []
         failures: list[Failure] = []
         for window, reply in zip(windows, replies, strict=True):
@@ -68,10 +76,9 @@ class Simulation:
             else:
                 rows.append(_row(window, found, record.max))
         figures = _figures(rows)
-        usage = total([reply.usage for reply in replies if isinstance(reply, Reply)])
-        return Score(
-            record.id, self.name, text, figures[self.headline], figures, tuple(rows), tuple(failures), usage
-        )
+        answered = (tuple(rows), tuple(failures), usage)
+        score = Score(record.id, self.name, text, figures[self.headline], figures, *answered)
+        return judged(score, explanation)
 
     def requests(self, record: LatentRecord, explanation: str) -> list[Request]:
         """What would be asked, of active windows first."""

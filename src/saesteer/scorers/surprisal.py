@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,8 +10,9 @@ from jaxtyping import Float
 
 from saesteer.examples import Explanation, Failure, LatentRecord, Score
 from saesteer.model import LanguageModel
-from saesteer.scorers.asking import fingerprint_of, text_or_failure, without_answers
-from saesteer.scorers.loss import ONE_AT_A_TIME, nats_behind
+from saesteer.scorers.aside import MODELS
+from saesteer.scorers.asking import fingerprint_of, judged, text_or_failure, without_answers
+from saesteer.scorers.loss import nats_behind
 from saesteer.scorers.separation import missing, separated
 from saesteer.scorers.wording import Wording, joined, settings_of, wording_of
 
@@ -36,9 +36,11 @@ class Surprisal:
         """AUROC of the drop, active against silent windows; rows are windows."""
         text = text_or_failure(explanation)
         if isinstance(text, Failure):
-            return without_answers(self.name, record, None, text)
+            return judged(without_answers(self.name, record, None, text), explanation)
         found = missing(self.name, record, text)
-        return found or separated(self.name, record, text, await asyncio.to_thread(self.drops, record, text))
+        if found is None:
+            found = separated(self.name, record, text, await MODELS(self.drops, record, text))
+        return judged(found, explanation)
 
     def prompt(self, explanation: str, text: str = "") -> str:
         """What the model reads where it is told the explanation."""
@@ -48,9 +50,8 @@ class Surprisal:
         """Nats per token, of active windows first; 0 for a window without a token to predict."""
         wording = wording_of(self.wording)
         texts = [each.text for each in (*record.test, *record.silent_test)]
-        with ONE_AT_A_TIME:
-            told = self._loss(wording.said(explanation), texts)
-            untold = [self._loss(each, texts) for each in wording.unsaid(explanation)]
+        told = self._loss(wording.said(explanation), texts)
+        untold = [self._loss(each, texts) for each in wording.unsaid(explanation)]
         return np.mean(untold, axis=0) - told
 
     def _loss(self, before: str, texts: Sequence[str]) -> Float[np.ndarray, " windows"]:

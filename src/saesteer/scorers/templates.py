@@ -12,11 +12,11 @@ from pathlib import Path
 from string import Template
 from typing import Final
 
+from saesteer.examples.lines import one_line
 from saesteer.llms import Message, user
 from saesteer.runs import sha256_bytes
 
 PROMPTS: Final = Path(__file__).parent / "prompts"
-_BREAKS: Final = dict.fromkeys(map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "↵")
 
 
 @cache
@@ -38,11 +38,6 @@ def conversation(name: str, **values: str) -> tuple[Message, ...]:
 def prompts_hash(name: str) -> str:
     """Of the templates of one scorer, for its fingerprint."""
     return sha256_bytes((template(f"{name}.system") + "\0" + template(f"{name}.user")).encode())
-
-
-def one_line(text: str) -> str:
-    """Line breaks made visible, so that no text can pass for the next one of a list."""
-    return text.replace("\r\n", "\n").translate(_BREAKS)
 
 
 def numbered(texts: Sequence[str]) -> str:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
-from saesteer.scorers.templates import one_line, template
+from saesteer.examples.lines import one_line
+from saesteer.scorers.templates import template
 
 _PLACE: Final = "{explanation}"
 

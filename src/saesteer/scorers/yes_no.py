@@ -5,7 +5,6 @@ Detection and fuzzing are this with different windows. Knows clients and rows; n
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from saesteer.examples import Example, Failure, LatentRecord, Score
-from saesteer.llms import Client, Reply, Request, total
+from saesteer.llms import Client, Reply, Request
 from saesteer.scorers.asking import ask, place_of, too_few, unparsed, without_answers
 from saesteer.scorers.classification import classification
 from saesteer.scorers.logprobs import Choices, share
@@ -76,7 +75,7 @@ async def score_batches(
     """All requests at once; one row per answer that was read, one failure per answer that was not."""
     if not batches:
         return without_answers(scorer, record, text, too_few("test windows", 0))
-    replies = await asyncio.gather(*(ask(client, batch.request) for batch in batches))
+    replies, usage = await ask(client, [batch.request for batch in batches])
     rows: list[dict[str, Any]] = []
     failures: list[Failure] = []
     for batch, reply in zip(batches, replies, strict=True):
@@ -86,7 +85,6 @@ async def score_batches(
         else:
             rows += [_row(*pair) for pair in zip(batch.questions, found, strict=True)]
     figures = classification(rows)
-    usage = total([reply.usage for reply in replies if isinstance(reply, Reply)])
     return Score(record.id, scorer, text, figures[headline], figures, tuple(rows), tuple(failures), usage)
 
 

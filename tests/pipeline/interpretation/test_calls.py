@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from saesteer.cache import cache_of_matrix
-from saesteer.errors import InputError
+from saesteer.errors import InputError, SaesteerError
 from saesteer.examples import ExampleSettings, LatentId, Loader
 from saesteer.explainers.answers import MARKER
 from saesteer.explainers.asking import ExplainTask
@@ -58,6 +58,29 @@ def test_the_same_in_a_folder_is_done_once(cache, tmp_path):
         found = score(tmp_path, "detection", cache=cache, client=client)
     assert len(found.scores) == 4 and load_results(tmp_path) == found
     assert len(client.requests) == sum(each.usage.requests for each in found.scores)
+
+
+def test_two_calls_on_one_folder_are_not_at_once(cache, tmp_path):
+    with (
+        Results(tmp_path).locked(),
+        pytest.raises(SaesteerError, match="another process works on"),
+    ):
+        told(cache, out=tmp_path)
+    assert not (tmp_path / "explanations.jsonl").exists()
+
+
+def test_clients_that_a_call_makes_it_closes_and_others_it_does_not(cache, tmp_path, monkeypatch):
+    closed, path = [], tmp_path / "answers.jsonl"
+    path.write_text('{"text": "[1, 1, 1, 1, 1]"}\n')
+
+    async def close(self):
+        closed.append(self.name)
+
+    monkeypatch.setattr(ScriptedClient, "close", close)
+    score(told(cache), "detection", cache=cache, client=f"scripted:{path}")
+    assert len(closed) == 1
+    score(told(cache), "detection", cache=cache, client=ScriptedClient(answers))
+    assert len(closed) == 1
 
 
 def test_inside_a_running_loop_such_as_a_notebooks(cache):

@@ -35,6 +35,7 @@ SCORES = st.builds(
     st.lists(DETAILS, max_size=3).map(tuple),
     st.lists(FAILURES, max_size=2).map(tuple),
     USAGES,
+    st.none() | TEXTS,
 )
 
 
@@ -98,6 +99,15 @@ def test_a_field_that_is_odd_is_named(name, odd):
 def test_an_odd_field_of_a_score_is_named(name, odd):
     with pytest.raises(CorruptFile, match=f"a score whose {name} is"):
         score_of(encode(SCORE) | {name: odd})
+
+
+def test_a_score_of_an_earlier_version_does_not_say_whose_explanation_it_judged():
+    whole = encode(replace(SCORE, explainer="default"))
+    assert score_of(whole).explainer == "default"
+    del whole["explainer"]
+    assert score_of(whole) == SCORE and SCORE.explainer is None
+    with pytest.raises(CorruptFile, match="a score whose explainer is 3"):
+        score_of(whole | {"explainer": 3})
 
 
 def test_missing_and_unknown_fields_are_named():

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -216,6 +217,38 @@ def test_two_explainers_with_the_same_words_share_a_score(tmp_path):
     ]
     found = load_results(tmp_path)
     assert len(found.explanations) == 4 and len(found.scores) == 4  # a column for each explainer
+    named = sorted((each.latent.latent, str(each.explainer)) for each in found.scores)
+    assert named == [(0, "other"), (0, "said"), (1, "other"), (1, "said")]
+    assert sum(each.usage.requests for each in found.scores) == 2  # what was asked once is paid for once
+
+
+def test_records_are_read_out_of_the_loop_and_one_after_the_other(tmp_path):
+    """The first may have to embed all windows of a cache; answers come in meanwhile."""
+    began, go, under_way, most = threading.Event(), threading.Event(), [], []
+
+    class Heavy(Records):
+        def record(self, latent):
+            under_way.append(latent)
+            most.append(len(under_way))
+            began.set()
+            went_on = go.wait(20)
+            under_way.remove(latent)
+            if not went_on:
+                raise TimeoutError("nobody else got on")
+            return super().record(latent)
+
+    async def both():
+        made, results = stages(Noting(), Heavy()), Results(tmp_path)
+        described(results, made)
+        task = asyncio.ensure_future(Run(made, results).run(LATENTS, 4))
+        while not began.is_set():
+            await asyncio.sleep(0)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        go.set()
+        return await task
+
+    assert asyncio.run(both()).failures == {} and set(most) == {1}
 
 
 def start(place: Path) -> subprocess.Popen:

@@ -53,6 +53,7 @@ def score_of(record: Mapping[str, Any]) -> Score:
         rows=fields.take("rows", _each(_mapping)),
         failures=fields.take("failures", _each(_failure)),
         usage=fields.take("usage", _usage),
+        explainer=fields.take("explainer", _or_none(_text), None),
     )
     return fields.all_of(found)
 
@@ -74,8 +75,11 @@ class _Fields:
             raise CorruptFile(f"{what} is a mapping, got {type(record).__name__}; remove that line")
         self._left, self._what = dict(record), what
 
-    def take(self, name: str, read: Callable[[Any], T]) -> T:
+    def take(self, name: str, read: Callable[[Any], T], *absent: T) -> T:
+        """`absent`: what a field is that files of an earlier version lack."""
         if name not in self._left:
+            if absent:
+                return absent[0]
             raise CorruptFile(f"{self._what} without {name}; remove that line")
         value = self._left.pop(name)
         try:

@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from saesteer.cache import LatentCache
 from saesteer.cache import Progress as CacheProgress
-from saesteer.examples import Interpretation, LatentId
+from saesteer.examples import Interpretation, LatentId, Loader
 from saesteer.latents import LogitEffect, logit_effect
 from saesteer.pipeline.interpretation.config import WORLD, InterpretConfig, read_mapping
 from saesteer.pipeline.interpretation.jobs import Job
+from saesteer.pipeline.interpretation.near import near
 from saesteer.pipeline.interpretation.preparing import Tools, prepare_explaining
 from saesteer.pipeline.interpretation.progress import Tell
 from saesteer.pipeline.interpretation.results import Results
@@ -60,9 +61,10 @@ class Prepared:
             return None if sae is None else logit_effect(self.sources.lm, sae.direction(latent.latent))
 
         notes = PageNotes(command=command, rows=".")
-        path = Path(self.config.out) / REPORT
+        path, loader = Path(self.config.out) / REPORT, self.job.stages.records
+        alike = near(loader, self.sources.saes, found.latents) if isinstance(loader, Loader) else None
         return write_interpretation_page(
-            found, path, self.cache, effect=effect, notes=notes, progress=watch.pages
+            found, path, self.cache, effect=effect, neighbours=alike, notes=notes, progress=watch.pages
         )
 
 

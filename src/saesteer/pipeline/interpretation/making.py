@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
-from saesteer.examples import Explanation, LatentRecord
+from saesteer.examples import Explanation, LatentRecord, Score
 from saesteer.explainers import EXPLAINERS, Explainer
 from saesteer.llms.client import Client
 from saesteer.names import Registry
@@ -92,12 +92,12 @@ def make_scorer(asked: Asked, given: Given) -> Scorer:
 
 @dataclass(frozen=True)
 class Valued:
-    """What a scorer says of an explanation, as a number."""
+    """What a scorer says of an explanation."""
 
     scorer: Scorer
 
-    async def __call__(self, record: LatentRecord, explanation: Explanation) -> float | None:
-        return (await self.scorer.score(record, explanation)).value
+    async def __call__(self, record: LatentRecord, explanation: Explanation) -> Score:
+        return await self.scorer.score(record, explanation)
 
 
 def needs(asked: Asked, table: Registry[Any]) -> frozenset[str]:

@@ -10,17 +10,20 @@ Knows files and records; no model, no client.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from saesteer.errors import CorruptFile, InputError, SaesteerError
 from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId, Score
+from saesteer.llms.client import NOTHING
 from saesteer.pipeline.interpretation.codecs import encode, explanation_of, figures_of, score_of
 from saesteer.pipeline.interpretation.failing import Fatal
 from saesteer.runs import Journal, alone, digest, read_json, write_json
+
+T = TypeVar("T", Explanation, Score)
 
 ABOUT: Final = "about.json"
 EXPLANATIONS: Final = "explanations.jsonl"
@@ -37,6 +40,11 @@ class Key(NamedTuple):
     """Of explainer or scorer, example settings and cache."""
     text: str = ""
     """A hash of the explanation that was scored."""
+
+    @property
+    def told(self) -> tuple[LatentId, str]:
+        """Which words of which latent."""
+        return self.latent, self.text
 
 
 class Results:
@@ -103,14 +111,16 @@ class Results:
         explanations: dict[Key, Explanation] = {}
         for key, found, of in self._lines_of(self._explanations):
             if key.config in explaining:
-                explanations[key], figures[key.latent] = found, of
-        told = Counter((key.latent, hash_of(each)) for key, each in explanations.items())
+                explanations[key], figures[key.latent] = _again(found, explanations.get(key)), of
+        tellers: dict[tuple[LatentId, str], list[str]] = {}
+        for key, each in explanations.items():
+            tellers.setdefault((key.latent, hash_of(each)), []).append(each.explainer)
         scores: dict[Key, Score] = {}
         for score_key, score, of in self._lines_of(self._scores):
-            if score_key.config in scoring and _times(score_key, told):
-                scores[score_key], figures[score_key.latent] = score, of
-        each_once = (each for key, each in scores.items() for _ in range(_times(key, told)))
-        return Interpretation(tuple(explanations.values()), tuple(each_once), figures, about)
+            if score_key.config in scoring and (not score_key.text or score_key.told in tellers):
+                scores[score_key], figures[score_key.latent] = _again(score, scores.get(score_key)), of
+        of_each = (one for key, each in scores.items() for one in _of_each(each, tellers.get(key.told, ())))
+        return Interpretation(tuple(explanations.values()), tuple(of_each), figures, about)
 
     def _lines_of(self, journal: Journal) -> Iterator[tuple[Key, Any, LatentFigures]]:
         read = explanation_of if journal is self._explanations else score_of
@@ -134,10 +144,15 @@ def save_results(found: Interpretation, folder: str | Path) -> None:
     if results.exists:
         raise InputError(f"{folder} holds results already; give another folder")
     with results.locked():
+        kept: set[tuple[type, Key]] = set()
         every: list[Explanation | Score] = [*found.explanations, *found.scores]
         for each in every:
             name = each.explainer if isinstance(each, Explanation) else each.scorer
-            results.keep(config_named(found.about, each, name), each, found.latents.get(each.latent, _SILENT))
+            config = config_named(found.about, each, name)
+            line = (type(each), Key(each.latent, config, _scored_text(each)))
+            if line not in kept:  # else the score of another explainer's equal words, which `load` gives back
+                results.keep(config, each, found.latents.get(each.latent, _SILENT))
+            kept.add(line)
         results.describe(_described(found))
 
 
@@ -160,9 +175,18 @@ def _scored_text(found: Explanation | Score) -> str:
     return digest(found.explanation)[:16]
 
 
-def _times(key: Key, told: Mapping[tuple[LatentId, str], int]) -> int:
-    """How many explainers said what was scored: their one score is that of each."""
-    return 1 if key.text == "" else told.get((key.latent, key.text), 0)
+def _again(found: T, before: T | None) -> T:
+    """A result that was had anew, with what the tries before it took."""
+    return found if before is None else replace(found, usage=before.usage + found.usage)
+
+
+def _of_each(score: Score, explainers: Sequence[str]) -> Iterator[Score]:
+    """Where several explainers said the same, the one score is that of each; it was paid for once."""
+    if score.explanation is None:
+        yield score
+        return
+    for number, name in enumerate(explainers):
+        yield replace(score, explainer=name, usage=score.usage if number == 0 else NOTHING)
 
 
 def _configs(about: Mapping[str, Any], part: str) -> set[str]:

@@ -6,12 +6,15 @@ model: explainer, scorers and loader are given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from saesteer.examples import Explanation, Failure, LatentFigures, LatentId, LatentRecord, Score
 from saesteer.explainers import Explainer
+from saesteer.explainers.random_other import RandomOther
+from saesteer.llms.client import ClientError, Usage
 from saesteer.pipeline.interpretation.failing import Fatal, failure_of
 from saesteer.pipeline.interpretation.pipes import Pipe, Pipeline
 from saesteer.pipeline.interpretation.progress import Counts, Progress, Tell
@@ -65,6 +68,8 @@ class Run:
         self._stages, self._results, self._retry = stages, results, retry_failed
         self._scored = results.scored()
         self._explained: dict[LatentId, list[Explanation]] = {}
+        self._others: dict[tuple[str, int], RandomOther] = {}
+        self._reading = asyncio.Lock()
         explaining = self._explaining()
         for key, found in results.explained().items():
             if key.config in explaining and not (retry_failed and found.failure and stages.explainer):
@@ -78,15 +83,37 @@ class Run:
         """Do what is missing; the outcome is in the folder."""
         missing = [each for each in latents if self.missing(each)]
         counts = Counts(len(latents), len(latents) - len(missing), tell or (lambda progress: None))
-        pipes = [Pipe(self._read), Pipe(lambda each: self._explain(each, counts))]
-        if self._stages.scorers:
-            pipes.append(Pipe(*(self._scoring(each, counts) for each in self._stages.scorers)))
-        items = (_Latent(each, self.explanations(each)) for each in missing)
+        *earlier, last = self._passes(counts)
+        for pipes in earlier:
+            await self._through(missing, pipes, parallel)
+        await self._through(missing, last, parallel, counts.finished)
+        return counts.now()
+
+    def _passes(self, counts: Counts) -> list[list[Pipe]]:
+        """Pipes for all latents, one list after the other: explaining comes first for all of them where
+        scorers look at what is said of others.
+        """
+        explain = [Pipe(self._read), Pipe(lambda each: self._explain(each, counts))]
+        scorers = self._stages.scorers
+        if not scorers:
+            return [explain]
+        score = [Pipe(*(self._scoring(each, counts) for each in scorers))]
+        if self._stages.explainer is not None and any(map(_needs_other, scorers)):
+            return [explain, [Pipe(self._read), *score]]
+        return [[*explain, *score]]
+
+    async def _through(
+        self,
+        latents: Sequence[LatentId],
+        pipes: Sequence[Pipe],
+        parallel: int,
+        done: Callable[[], None] = lambda: None,
+    ) -> None:
+        items = (_Latent(each, self.explanations(each)) for each in latents)
         async for outcome in Pipeline(items, *pipes, parallel=parallel):
             if outcome.failure is not None:  # every stage keeps its own failures: this is a defect of ours
                 raise Fatal(f"{outcome.item.id}: {outcome.failure.kind}: {outcome.failure.message}")
-            counts.finished()
-        return counts.now()
+            done()
 
     # What is missing
 
@@ -125,8 +152,12 @@ class Run:
     # The pipes
 
     async def _read(self, each: _Latent) -> _Latent:
+        """In a thread, one after the other: the first may have to embed all windows of a cache."""
         try:
-            found = self._stages.records.record(each.id)
+            async with self._reading:
+                found = await asyncio.to_thread(_caught, self._stages.records.record, each.id)
+            if isinstance(found, BaseException):
+                raise found
             skipped = not isinstance(found, LatentRecord)
             each.record = Failure(str(found.kind), str(found.message)) if skipped else found
         except BaseException as error:
@@ -137,14 +168,16 @@ class Run:
         explainer = self._stages.explainer
         if explainer is None or each.explanations:
             return each
-        blank = Explanation(each.id, explainer.name, None)
+        found = Explanation(each.id, explainer.name, None)
         try:
             found = replace(await explainer.explain(_needed(each.record)), latent=each.id)
             self._keep(explainer, found, each)
         except BaseException as error:
-            found = replace(blank, failure=_why(each.record, error))
+            why, spent = _why(each.record, error), _spent(found, error)
+            found = Explanation(each.id, explainer.name, None, why, spent)
             self._keep(explainer, found, each)
         counts.note(found)
+        self._explained[each.id] = [found]
         each.explanations = (found,)
         return each
 
@@ -156,15 +189,31 @@ class Run:
         return score
 
     async def _score(self, scorer: Scorer, each: _Latent, explanation: Explanation | None) -> Score:
-        text = explanation.text if explanation is not None else None
+        text, whose = (explanation.text, explanation.explainer) if explanation else (None, None)
+        found = Score(each.id, scorer.name, text, None, explainer=whose)
         try:
-            found = await scorer.score(_needed(each.record), explanation)
-            found = replace(found, latent=each.id, explanation=text)
+            record = _needed(each.record)
+            if explanation is not None and _needs_other(scorer):
+                record = replace(record, other=await self._other(scorer, record, explanation.explainer))
+            said = await scorer.score(record, explanation)
+            found = replace(said, latent=each.id, explanation=text, explainer=whose)
             self._keep(scorer, found, each)
         except BaseException as error:
-            found = Score(each.id, scorer.name, text, None, failures=(_why(each.record, error),))
+            failures, spent = (_why(each.record, error),), _spent(found, error)
+            found = Score(each.id, scorer.name, text, None, failures=failures, usage=spent, explainer=whose)
             self._keep(scorer, found, each)
         return found
+
+    async def _other(self, scorer: Scorer, record: LatentRecord, explainer: str) -> Explanation | None:
+        """What the same explainer says of another latent, by the scorer's seed."""
+        asked = (explainer, int(getattr(scorer, "seed", 0)))
+        if asked not in self._others:
+            told = (each for found in self._explained.values() for each in found)
+            self._others[asked] = RandomOther(
+                [each for each in told if each.explainer == explainer], asked[1]
+            )
+        found = await self._others[asked].explain(record)
+        return found if found.text is not None else None
 
     def _keep(self, tool: Explainer | Scorer, found: Explanation | Score, each: _Latent) -> None:
         self._results.keep(self._stages.config(tool), found, self._figures(each))
@@ -175,6 +224,18 @@ class Run:
         return self._stages.figures.get(each.id, LatentFigures(0.0, 0.0, 0))
 
 
+def _needs_other(scorer: Scorer) -> bool:
+    return bool(getattr(scorer, "needs_other", False))
+
+
+def _caught(read: Callable[[LatentId], Any], latent: LatentId) -> Any:
+    """An exception is handed over as a value: not every kind gets out of a thread."""
+    try:
+        return read(latent)
+    except BaseException as error:
+        return error
+
+
 class _NoRecord(Exception):
     """There are no examples of this latent; why, the record says."""
 
@@ -183,6 +244,11 @@ def _needed(record: LatentRecord | Failure | None) -> LatentRecord:
     if not isinstance(record, LatentRecord):
         raise _NoRecord
     return record
+
+
+def _spent(found: Explanation | Score, error: BaseException) -> Usage:
+    """By what was found and could not be kept, or on what a client refused."""
+    return found.usage + error.usage if isinstance(error, ClientError) else found.usage
 
 
 def _why(record: LatentRecord | Failure | None, error: BaseException) -> Failure:

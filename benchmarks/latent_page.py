@@ -41,9 +41,7 @@ def stored(a: argparse.Namespace, root: Path) -> Path:
     from saesteer.runs import run_stage
 
     config = {name: getattr(a, name) for name in ("tokens", "width", "k")} | {"dense": DENSE}
-    return run_stage(
-        root, "cache", lambda folder: _write(a, folder), inputs={}, config=config, verify=False
-    )
+    return run_stage(root, "cache", lambda folder: _write(a, folder), inputs={}, config=config, verify=False)
 
 
 def _write(a: argparse.Namespace, folder: Path) -> None:
@@ -58,7 +56,9 @@ def _write(a: argparse.Namespace, folder: Path) -> None:
     arrays |= {f"tokens/{name}": getattr(tokens, name) for name in ("starts", "documents", "offsets")}
     arrays |= {f"saes/0/{name}": getattr(table, name) for name in ("indptr", "tokens", "values")}
     arrays |= {f"saes/0/{name}": array for name, array in vars(sums).items()}
-    files = {f"{name}.npy": asdict(write_array(folder / f"{name}.npy", each)) for name, each in arrays.items()}
+    files = {
+        f"{name}.npy": asdict(write_array(folder / f"{name}.npy", each)) for name, each in arrays.items()
+    }
     sae = {"name": table.name, "hookpoint": table.hookpoint, "part": "0", "about": {}}
     write_json(folder / "strings.json", list(cache.strings))
     write_json(
@@ -103,7 +103,9 @@ def pages(a: argparse.Namespace) -> dict[str, Any]:
             wall, processor = time.perf_counter(), time.process_time()
             writer.write(LatentId(name, latent), path)
             times = time.perf_counter() - wall, time.process_time() - processor
-            found.append({"latent": latent, "wall": times[0], "processor": times[1], "bytes": path.stat().st_size})
+            found.append(
+                {"latent": latent, "wall": times[0], "processor": times[1], "bytes": path.stat().st_size}
+            )
     return {"imports": imports, "opening": opening, "pages": found}
 
 
@@ -117,7 +119,12 @@ def _effects(a: argparse.Namespace) -> Callable[..., Any]:
     from saesteer.saes import SAEConfig, TopKSAE
 
     torch.manual_seed(0)
-    shape = {"hidden_size": a.stream, "num_hidden_layers": 1, "num_attention_heads": 8, "vocab_size": VOCABULARY}
+    shape = {
+        "hidden_size": a.stream,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 8,
+        "vocab_size": VOCABULARY,
+    }
     hf = LlamaForCausalLM(LlamaConfig(intermediate_size=a.stream, **shape))
     rows = torch.randn(a.width, a.stream)
     tensors = {"W_enc": rows.T.contiguous(), "W_dec": rows, "b_enc": torch.zeros(a.width)}
@@ -191,7 +198,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as somewhere:
         found = measure(a, stored(a, a.cache or Path(somewhere)))
     before = found["before"]
-    print(f"{found['entries'] / 1e6:.1f} million entries; seconds, median and worst, of the wall and the processor")
+    print(
+        f"{found['entries'] / 1e6:.1f} million entries; seconds, median and worst, of the wall and the processor"
+    )
     for row in found["rows"]:
         times = "  ".join(f"{row[side]:.3f} {row[f'worst {side}']:.3f}" for side in ("wall", "processor"))
         print(f"{row['state']:6} {row['what']:26} {row['entries']:>9,} entries  {times}")

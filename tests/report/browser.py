@@ -34,7 +34,11 @@ class Browser:
         self._read, to_write = os.pipe()
 
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
-        flags += ["--disable-background-networking", "--disable-component-update", "--force-color-profile=srgb"]
+        flags += [
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--force-color-profile=srgb",
+        ]
         flags += ["--remote-debugging-pipe", f"--user-data-dir={home}", f"--window-size={width},{height}"]
         self._process = subprocess.Popen(
             [sys.executable, "-c", _HAND_OVER, str(to_read), str(to_write), str(program()), *flags],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId, Score
+from saesteer.examples import Explanation, Failure, Interpretation, LatentFigures, LatentId, Score
 from saesteer.report import write_interpretation_page
 from tests.report.browser import Browser, program
 from tests.report.interpretations import made_interpretation
@@ -20,6 +20,7 @@ PHONE = 390
 def shown() -> Interpretation:
     """Three latents of a cache with hostile tokens, and others that it says nothing of."""
     texts = ("b " + EVIL, "c the sea", "a " + HOSTILE)
+    failed = Explanation(LatentId("layers.9", 1), "default", None, Failure("timed_out", "no answer"))
     latents = [LatentId("layers.3", number) for number in range(3)]
     explanations = [Explanation(*each) for each in zip(latents, ["default"] * 3, texts, strict=True)]
     rows = tuple(answer(1 + 24 * n, said=n % 2 == 0) for n in range(8))
@@ -30,7 +31,10 @@ def shown() -> Interpretation:
     more = made_interpretation(12, saes=("layers.9",))
     known = {each: LatentFigures(0.1 * (each.latent + 1), 4.9, 60) for each in latents}
     return Interpretation(
-        (*explanations, *more.explanations), (*scores, *more.scores), {**known, **more.latents}, more.about
+        (*explanations, failed, *more.explanations),
+        (*scores, *more.scores),
+        {**known, **more.latents},
+        more.about,
     )
 
 
@@ -81,7 +85,9 @@ def test_names_and_texts_are_sorted_from_a_to_z(overview):
     assert numbers == sorted(numbers) and said(overview, 0) == "ascending"
     overview.click("#sorted thead button", 1)
     texts = column(overview, 1)
-    assert [each[:2] for each in texts[:3]] == ["a ", "b ", "c "] and texts[-1] == "timed out"
+    assert [each[:2] for each in texts[:3]] == ["a ", "b ", "c "]
+    numbers = [int(each[1]) for text in texts if (each := re.search(r"dogs, .*\((\d+)\)", text))]
+    assert texts[-1] == "timed out" and len(numbers) > 1 and numbers == sorted(numbers)
     assert (said(overview, 0), said(overview, 1)) == (None, "ascending")
 
 
@@ -91,7 +97,7 @@ def test_a_search_leaves_the_rows_that_hold_the_words(overview):
     rows = "[...document.querySelectorAll('#sorted tbody tr')].filter(row => row.offsetHeight)"
     found = overview.value(f"{rows}.map(row => row.innerText)")
     assert found and all("the sea" in each.lower() for each in found)
-    assert overview.value("document.getElementById('left').value") == f"{len(found)} of 15"
+    assert overview.value("document.getElementById('left').value") == f"{len(found)} of 16"
 
 
 def test_a_latent_is_opened_and_left_again(overview):
@@ -102,7 +108,7 @@ def test_a_latent_is_opened_and_left_again(overview):
     assert overview.value("document.querySelector('h1').innerText") == "Latents and their explanations"
     overview.follow("#sorted tbody tr th a", place)
     overview.back()
-    assert len(column(overview, 0)) == 15
+    assert len(column(overview, 0)) == 16
 
 
 def latent_page(report):

@@ -162,7 +162,8 @@ class Checked(NDArrayOperatorsMixin):
         if isinstance(key, slice):
             low, high, step = key.indices(length)
             rows = range(low, high, step)
-            self._check(min(rows, default=0), max(rows, default=-1) + 1) if abs(step) == 1 else self._check()
+            ends = sorted((rows[0], rows[-1])) if rows else (0, -1)
+            self._check(ends[0], ends[1] + 1) if abs(step) == 1 else self._check()
         elif isinstance(key, int | np.integer) and -length <= key < length:
             self._check(int(key) % length, int(key) % length + 1)
         elif isinstance(key, np.ndarray) and key.dtype.kind in "iu" and key.size:

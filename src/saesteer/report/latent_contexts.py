@@ -68,9 +68,7 @@ def window_at(cache: LatentCache, entries: Entries, start: int, length: int) -> 
     return _example(cache, entries, start, start + int(special[0]) if len(special) else stop, row)
 
 
-def _bands(
-    values: Float[np.ndarray, " m"], edges: Float[np.ndarray, " bands1"]
-) -> UInt8[np.ndarray, " m"]:
+def _bands(values: Float[np.ndarray, " m"], edges: Float[np.ndarray, " bands1"]) -> UInt8[np.ndarray, " m"]:
     """The part of the range of each value, 0 the weakest; a value on an edge is in the part below it."""
     found = np.zeros(len(values), np.uint8)
     for edge in edges[1:-1]:
@@ -132,7 +130,7 @@ def _around(
     stop = np.minimum(high, start + length)
     places, peak = start[:, None] + np.arange(length), peaks[:, None]
     ids = tokens.ids[np.minimum(places, len(tokens) - 1)]
-    special = np.isin(ids, np.fromiter(tokens.special_ids, np.int64)) & (places < stop[:, None])
+    special = np.any([ids == each for each in tokens.special_ids], axis=0) & (places < stop[:, None])
     after = np.where(special & (places < peak), places + 1, 0).max(1, initial=0)
     until = np.where(special & (places > peak), places, len(tokens)).min(1, initial=len(tokens))
     return np.maximum(start, after), np.minimum(stop, until), rows

@@ -2,10 +2,10 @@
 
     PYTHONPATH=src python benchmarks/latent_page.py [--cache FOLDER] [--cold] [--json FILE]
 
-The cache is made up (see example_records.py): rows of 256 tokens, width 16,384, k 32, latent 0 at 24 % of the
-tokens; written once below --cache, and found there again. The page holds contexts, histogram and promoted tokens,
-of a random decoder over a vocabulary of 50,000 and a stream of 512, and is written to a file. Latents of four
-densities, --each of them, on one thread:
+The cache is made up (see example_records.py): rows of 256 tokens, width 16,384, k 32, latent 0 at 24 % of
+the tokens; written once below --cache, and found there again. The page holds contexts, histogram and promoted
+tokens, of a random decoder over a vocabulary of 50,000 and a stream of 512, and is written to a file. Latents
+of four densities, --each of them, on one thread:
 
     fresh   a new process for each: nothing has been read, no block of a file is checked, no template compiled;
             what comes before the page (imports, opening the cache) stands in columns of its own
@@ -111,9 +111,9 @@ def pages(a: argparse.Namespace) -> dict[str, Any]:
 
 def _effects(a: argparse.Namespace) -> Callable[..., Any]:
     import torch
-    from examples import tokenizer_of
     from transformers import LlamaConfig, LlamaForCausalLM
 
+    from examples import tokenizer_of
     from saesteer.model import LanguageModel
     from saesteer.report.decoder_effects import decoder_effects
     from saesteer.saes import SAEConfig, TopKSAE
@@ -198,9 +198,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as somewhere:
         found = measure(a, stored(a, a.cache or Path(somewhere)))
     before = found["before"]
-    print(
-        f"{found['entries'] / 1e6:.1f} million entries; seconds, median and worst, of the wall and the processor"
-    )
+    print(f"{found['entries'] / 1e6:.1f} million entries; seconds of wall and processor, median and worst")
     for row in found["rows"]:
         times = "  ".join(f"{row[side]:.3f} {row[f'worst {side}']:.3f}" for side in ("wall", "processor"))
         print(f"{row['state']:6} {row['what']:26} {row['entries']:>9,} entries  {times}")

@@ -7,8 +7,8 @@ the tokens; written once below --cache, and found there again. The page holds co
 tokens, of a random decoder over a vocabulary of 50,000 and a stream of 512, and is written to a file. Latents
 of four densities, --each of them, on one thread:
 
-    fresh   a new process for each: nothing has been read, no block of a file is checked, no template compiled;
-            what comes before the page (imports, opening the cache) stands in columns of its own
+    fresh   a new process for each: nothing has been read, no block of a file checked, no template compiled;
+            what comes before the page (imports, opening the cache) is told beside
     warm    one process for all, which has written another latent's page before; the latent is new to it
 
 --cold: the files of the cache are dropped from the system's memory before each process.

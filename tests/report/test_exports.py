@@ -209,7 +209,9 @@ def test_a_feature_as_the_api_gives_it(cache, tmp_path):
     activations, explanations = record.pop("activations"), record.pop("explanations")
     check(record, FEATURE)
     for each in activations:
-        check(each, ACTIVATION)
+        assert each.pop("source") == "3-saesteer"
+        check(each, ACTIVATION | {"binContains": OPTIONAL})
+    assert explanations[0].pop("source") == "3-saesteer"
     assert explanations[0].pop("scores") == [
         {"explanationScoreTypeName": "saesteer_detection", "value": 0.75}
     ]

@@ -50,9 +50,8 @@ def _page(found: Matches, folder: Path) -> list[RenderableType]:
     from rich.table import Table
 
     if not found.rows:
-        return [
-            f"no explanation in {folder} has anything in common with {one_line(found.query)!r}, by {found.embedder}"
-        ]
+        query = one_line(found.query)
+        return [f"no explanation in {folder} has anything in common with {query!r}, by {found.embedder}"]
     scorers = list(dict.fromkeys(name for each in found.rows for name in each.scores))
     table = Table("latent", "similarity", *map(one_line, scorers), "explanation")
     for each in found.rows:

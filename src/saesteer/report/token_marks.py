@@ -15,7 +15,7 @@ LONGEST: Final = 80
 
 
 def marked_tokens(example: Example, largest: float) -> Markup:
-    """The text of a window, from its first letter on; active tokens are shaded by their share of `largest`."""
+    """A window's text without the space before it; active tokens are shaded by their share of `largest`."""
     pieces = [
         _piece(token, float(value), largest, example.start + place)
         for place, (token, value) in enumerate(zip(example.tokens, example.activations, strict=True))

@@ -43,9 +43,9 @@ class Matches:
 def search_explanations(
     where: Interpretation | str | Path, query: str, n: int = 20, embedder: str | None = None
 ) -> Matches:
-    """The `n` explanations nearest to `query`, none that has nothing in common with it (a cosine of 0 or less).
+    """The `n` explanations nearest to `query`; of a tie, the lower latent first.
 
-    Of a tie, the lower latent comes first.
+    One with a cosine of 0 or less has nothing in common with it and is left out.
 
     `embedder`: a name of EMBEDDERS or a folder; None: minilm, or hashed_words where its package is missing.
     """

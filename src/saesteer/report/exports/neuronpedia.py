@@ -5,8 +5,8 @@ FOLDER/MODEL/SOURCE/model.jsonl  release.jsonl  sourceset.jsonl  source.jsonl
 FOLDER/MODEL/SOURCE/INDEX.json          (the API's form: one feature with its activations and explanations)
 
 What the bulk import asks of rows: a model has `layers`, `neuronsPerLayer` and `owner`; creators, types of
-explanations and their models are names that the database has already; no file is empty; a row whose `id` it has
-already is left out.
+explanations and their models are names that the database has already; no file is empty; a row whose `id` it
+has already is left out.
 """
 
 from __future__ import annotations
@@ -71,9 +71,13 @@ def export_neuronpedia_api(
             progress(str(latent))
             feature = feature_of(cache, latent, effects(latent))
             record = _feature(feature, source, names) | {
-                "activations": [_activation(each, latent, source, names) for each in feature.windows],
+                "activations": [
+                    _activation(each, latent, source, names) | _placed(each, source)
+                    for each in feature.windows
+                ],
                 "explanations": [
-                    _explanation(number, each, source, names, by_latent) | _named(each, by_latent)
+                    _explanation(number, each, source, names, by_latent)
+                    | {"source": source.id, **_named(each, by_latent)}
                     for number, each in by_latent.told(latent)
                 ],
             }
@@ -180,6 +184,12 @@ def _activation(window: Window, latent: LatentId, source: Source, names: Names) 
         "creatorId": names.creator_id,
         "createdAt": names.created,
     }
+
+
+def _placed(window: Window, source: Source) -> dict[str, Any]:
+    """What Neuronpedia's own client reads beside: it takes no share below 0."""
+    share = window.ends[2]
+    return {"source": source.id, "binContains": share if share >= 0 else None}
 
 
 def _explanation(

@@ -22,8 +22,8 @@ from saesteer.examples import ExampleSettings, LatentId, LatentRecord, Loader
 ROW, VOCABULARY = 256, 50_000
 
 
-def made_up(tokens: int, width: int, k: int, seed: int = 0) -> LatentCache:
-    """About tokens x k entries."""
+def made_up(tokens: int, width: int, k: int, seed: int = 0, dense: float = 0.1) -> LatentCache:
+    """About tokens x k entries; `dense`: the share of all tokens at which latent 0 fires."""
     draw = np.random.default_rng(seed)
     ids = np.minimum(draw.zipf(1.15, tokens), VOCABULARY - 1).astype(np.int32)
     ids[::ROW] = 0
@@ -32,7 +32,7 @@ def made_up(tokens: int, width: int, k: int, seed: int = 0) -> LatentCache:
     places = TokenTable(ids, starts, np.arange(rows), np.zeros(rows, np.int64), frozenset({0}))
     rate = draw.lognormal(0, 1.2, width)
     rate = np.minimum(rate * k / rate.sum(), 0.3)
-    rate[0] = 0.1
+    rate[0] = dense
     found = [np.unique(draw.integers(0, tokens, count)) for count in draw.binomial(tokens, rate)]
     found = [each[each % ROW > 0].astype(np.uint32) for each in found]
     count = np.array([len(each) for each in found])

@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from saesteer.errors import InputError, UnknownName
 from saesteer.examples import Explanation, Interpretation, LatentFigures, LatentId, Score
 from saesteer.latents import LogitEffect, TokenEffect
 from saesteer.report.exports import EXPORTS, Logits, Names, export_interpretation
-from saesteer.report.exports.naming import hook_name, slug, sources
+from saesteer.report.exports.naming import IMPORTER, hook_name, slug, sources
 from tests.report.test_latent_page import BOS, SEA_LATENT, SILENT, STRINGS, made_cache
 from tests.report.test_page import HOSTILE
 
@@ -43,7 +44,7 @@ ACTIVATION = PLACE | {
     "logitContributions": OPTIONAL, "creatorId": TEXT, "createdAt": TEXT,
 }  # fmt: skip
 EXPLANATION = PLACE | {
-    "id": TEXT, "authorId": TEXT, "description": TEXT, "embedding": OPTIONAL, "typeName": TEXT,
+    "id": TEXT, "authorId": TEXT, "description": TEXT, "embedding": OPTIONAL, "typeName": OPTIONAL,
     "explanationModelName": OPTIONAL, "triggeredById": OPTIONAL, "notes": TEXT, "createdAt": TEXT,
 }  # fmt: skip
 DASHBOARD_FEATURE = COMMON | {
@@ -131,9 +132,56 @@ def test_the_bulk_folder_of_neuronpedia(cache, tmp_path):
     assert silent["frac_nonzero"] == 0 and silent["freq_hist_data_bar_heights"] == []
     (explanation,) = lines(home / "explanations/batch-0.jsonl.gz")
     check(explanation, EXPLANATION)
-    assert explanation["description"] == "the sea" and explanation["explanationModelName"] == "a model"
-    assert explanation["notes"] == "detection 0.750"
+    assert explanation["description"] == "the sea"
+    assert explanation["notes"] == "saesteer, default by a model; detection 0.750"
     assert lines(home / "source.jsonl")[0]["id"] == sea["layer"]
+
+
+# Columns of Neuronpedia's database that are not null and have no default (apps/webapp/prisma/schema.prisma).
+NEEDED = {
+    "model": {"id", "creatorId", "layers", "neuronsPerLayer", "owner"},
+    "release": {"name", "description", "creatorName", "creatorId"},
+    "sourceset": {"modelId", "name", "description", "creatorName", "creatorId"},
+    "source": {"id", "modelId", "setName", "creatorId"},
+    "features": {"modelId", "layer", "index"},
+    "activations": {
+        "tokens", "index", "layer", "modelId", "maxValue", "maxValueTokenIndex", "minValue", "values",
+        "creatorId",
+    },
+    "explanations": {"id", "modelId", "layer", "index", "description", "authorId"},
+}  # fmt: skip
+
+
+def test_rows_have_what_neuronpedias_database_needs(cache, tmp_path):
+    files = export_interpretation(results(), cache, tmp_path, names=NAMES, effects=effects)
+    for file in files:
+        kind = file.parent.name if file.suffix == ".gz" else file.stem
+        for row in lines(file):
+            assert all(row.get(name) is not None for name in NEEDED[kind]), kind
+            people = {row[name] for name in ("creatorId", "authorId") if name in row}
+            assert people <= {IMPORTER}, kind
+
+
+def test_types_of_explanations_are_those_that_the_database_has(cache, tmp_path):
+    named = replace(NAMES, explanation_type="a-type", explanation_model="a-model")
+    for folder, names, expected in (("a", NAMES, (None, None)), ("b", named, ("a-type", "a-model"))):
+        export_interpretation(results(), cache, tmp_path / folder, names=names)
+        (row,) = lines(tmp_path / folder / "tiny-model/3-saesteer/explanations/batch-0.jsonl.gz")
+        assert (row["typeName"], row["explanationModelName"]) == expected
+
+
+def test_no_file_of_the_bulk_folder_is_empty(cache, tmp_path):
+    bare = Interpretation((), (), {SILENT: LatentFigures(0.0, 0.0, 0)})
+    files = export_interpretation(bare, cache, tmp_path, names=NAMES)
+    assert {file.parent.name for file in files} == {"3-saesteer", "features"} and all(map(lines, files))
+
+
+def test_rows_of_two_models_have_no_name_in_common(cache, tmp_path):
+    ids = []
+    for model in ("one", "two"):
+        files = export_interpretation(results(), cache, tmp_path / model, names=replace(NAMES, model=model))
+        ids += [row["id"] for file in files if file.suffix == ".gz" for row in lines(file) if "id" in row]
+    assert len(ids) == len(set(ids))
 
 
 def test_activations_say_what_is_in_the_cache(cache, tmp_path):
@@ -161,11 +209,16 @@ def test_a_feature_as_the_api_gives_it(cache, tmp_path):
     activations, explanations = record.pop("activations"), record.pop("explanations")
     check(record, FEATURE)
     for each in activations:
-        check(each, ACTIVATION)
+        assert each.pop("source") == "3-saesteer"
+        check(each, ACTIVATION | {"binContains": OPTIONAL})
+    assert explanations[0].pop("source") == "3-saesteer"
     assert explanations[0].pop("scores") == [
         {"explanationScoreTypeName": "saesteer_detection", "value": 0.75}
     ]
     check(explanations[0], EXPLANATION)
+    assert (explanations[0]["typeName"], explanations[0]["explanationModelName"]) == (
+        "saesteer_default", "a model",
+    )  # fmt: skip
     assert file.relative_to(tmp_path).as_posix() == "tiny-model/3-saesteer/0.json"
 
 

@@ -49,6 +49,9 @@ def find_explained(folder: Path, words: str | None, embedder: str, top: int, jso
 def _page(found: Matches, folder: Path) -> list[RenderableType]:
     from rich.table import Table
 
+    if not found.rows:
+        query = one_line(found.query)
+        return [f"no explanation in {folder} has anything in common with {query!r}, by {found.embedder}"]
     scorers = list(dict.fromkeys(name for each in found.rows for name in each.scores))
     table = Table("latent", "similarity", *map(one_line, scorers), "explanation")
     for each in found.rows:

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 from markupsafe import Markup
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from saesteer.examples import Interpretation, LatentId
 from saesteer.report.score_answers import Accuracy, Roc
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BINS: Final = 20
 _DOTS: Final = 2000  # of a column in the scatter
 _SIZE: Final = (4.5, 2.5)
+_BESIDE: Final = 0.4  # over which intervals of the same part are spread
 
 
 def spread_plot(column: Column, place: int, key: str) -> Markup:
@@ -61,12 +62,14 @@ def rate_plot(
             if found:
                 latents, x, y = zip(*found, strict=True)
                 cloud = axes.scatter(
-                    x, y, 14, SERIES[place % len(SERIES)], marker=MARKERS[place % len(MARKERS)],
-                    alpha=0.6, linewidths=0,
+                    x, y, 22, SERIES[place % len(SERIES)], marker=MARKERS[place % len(MARKERS)],
+                    alpha=0.75, linewidths=0,
                 )  # fmt: skip
                 cloud.set_urls([links.get(each) for each in latents])  # type: ignore[arg-type]
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:g}%"))
+        wide = np.ptp(np.log10([dot[1] for _, found in dots for dot in found])) > 2
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{100 * x:.4g}%"))
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_ylim(-0.03, 1.03)
         return svg(figure, key, "F1 of each latent against its firing rate.")
@@ -81,8 +84,9 @@ def quantile_plot(found: Sequence[tuple[int, Sequence[Accuracy]]], key: str) -> 
     with matplotlib.rc_context(STYLE):
         figure, axes = _axes("part of the active windows, weakest first", "right answers")
         axes.grid(axis="y")
-        for place, row in found:
-            _accuracy_line(axes, place, row, silent)
+        middle = (len(found) - 1) / 2
+        for number_of, (place, row) in enumerate(found):
+            _accuracy_line(axes, place, row, silent, _BESIDE * (number_of - middle) / max(1, len(found)))
         ticks = [*quantiles, *([silent] if any(e.quantile is None for _, row in found for e in row) else [])]
         axes.set_xticks(ticks, ["silent" if tick == silent else str(int(tick) + 1) for tick in ticks])
         axes.set_ylim(-0.03, 1.03)
@@ -98,7 +102,10 @@ def roc_plot(found: Sequence[tuple[int, Roc]], key: str) -> Markup | None:
         axes.grid()
         axes.plot([0, 1], [0, 1], color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
         for place, curve in found:
-            axes.plot(curve.false_positives, curve.true_positives, color=SERIES[place % len(SERIES)])
+            axes.plot(
+                curve.false_positives, curve.true_positives, color=SERIES[place % len(SERIES)],
+                marker=MARKERS[place % len(MARKERS)], markevery=0.15,
+            )  # fmt: skip
         axes.set_xlim(0, 1)
         axes.set_ylim(0, 1.01)
         return svg(figure, key, "ROC curves of the scorers' answers, pooled over latents.")
@@ -114,13 +121,13 @@ def _dots(column: Column, interpretation: Interpretation) -> list[tuple[LatentId
     return found[:: max(1, -(-len(found) // _DOTS))]
 
 
-def _accuracy_line(axes: Axes, place: int, row: Sequence[Accuracy], silent: float) -> None:
+def _accuracy_line(axes: Axes, place: int, row: Sequence[Accuracy], silent: float, beside: float) -> None:
     colour, marker = SERIES[place % len(SERIES)], MARKERS[place % len(MARKERS)]
-    active = [(float(each.quantile), each.share.estimate) for each in row if each.quantile is not None]
+    active = [(each.quantile + beside, each.share.estimate) for each in row if each.quantile is not None]
     if active:
         axes.plot(*zip(*active, strict=True), color=colour)
     for each in row:
-        x = silent if each.quantile is None else float(each.quantile)
+        x = beside + (silent if each.quantile is None else each.quantile)
         axes.plot([x, x], [each.share.low, each.share.high], color=colour, linewidth=1)
         axes.plot([x], [each.share.estimate], color=colour, marker=marker)
 

@@ -5,6 +5,7 @@ Knows a cache and results, both of which may be missing; not how logit effects o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -24,9 +25,11 @@ from saesteer.report.latent_contexts import contexts, window_at
 from saesteer.report.score_columns import Column, columns
 from saesteer.report.templating import style
 from saesteer.report.token_marks import marked_tokens
+from saesteer.report.words import number
 from saesteer.runs import write_text
 
 NOTHING_FOUND: Final = Interpretation((), (), {})
+_COUNTS: Final = ("tp", "fp", "tn", "fn")
 
 
 @dataclass(frozen=True)
@@ -173,11 +176,17 @@ def _score(
         "label": column.label,
         "headline": column.headline,
         "value": column.values.get(latent),
-        "figures": {name: value for name, value in score.figures.items() if value is not None},
+        "figures": [_figure(*each) for each in score.figures.items() if each[1] is not None],
         "failures": score.failures,
         "answers": [(shown_answer(row), text(start_of(row))) for row in in_order(score)[:MOST]],
         "all": len(score.rows),
     }
+
+
+def _figure(name: str, value: float) -> tuple[str, str]:
+    """In the words of the page: counts whole, the weakest part of the active windows 1."""
+    label = re.sub(r"quantile_(\d+)", lambda part: f"part {int(part[1]) + 1}", name)
+    return label.replace("_", " "), number(value, 0 if name in _COUNTS else 3)
 
 
 def _of_cache(found: Statistics, latent: int, known: LatentFigures | None) -> list[tuple[str, str]]:

@@ -15,12 +15,12 @@ LONGEST: Final = 80
 
 
 def marked_tokens(example: Example, largest: float) -> Markup:
-    """The text of a window; active tokens are shaded by their share of `largest`, and say their value."""
+    """A window's text without the space before it; active tokens are shaded by their share of `largest`."""
     pieces = [
         _piece(token, float(value), largest, example.start + place)
         for place, (token, value) in enumerate(zip(example.tokens, example.activations, strict=True))
     ]
-    return Markup("".join(pieces))
+    return Markup("".join(pieces).removeprefix(" "))
 
 
 def drawn(token: str) -> str:

@@ -45,6 +45,8 @@ def search_explanations(
 ) -> Matches:
     """The `n` explanations nearest to `query`; of a tie, the lower latent first.
 
+    One with a cosine of 0 or less has nothing in common with it and is left out.
+
     `embedder`: a name of EMBEDDERS or a folder; None: minilm, or hashed_words where its package is missing.
     """
     if not query.strip():
@@ -57,6 +59,7 @@ def search_explanations(
     texts = list(dict.fromkeys(str(each.text) for each in told))
     vectors = embed([query, *texts], name)
     near = dict(zip(texts, (vectors[1:] @ vectors[0]).tolist(), strict=True))
+    told = [each for each in told if near[str(each.text)] > 0]
     order = sorted(told, key=lambda each: (-near[str(each.text)], each.latent))[:n]
     scores = _scores(found)
     return Matches(query, name, tuple(_match(each, near[str(each.text)], scores, found) for each in order))

@@ -22,6 +22,8 @@ _PARTS: Final = {
 }
 """Part of `layers.N` -> the name within `blocks.N.` that TransformerLens has for it."""
 _LONGEST: Final = 60
+IMPORTER: Final = "clkht01d40000jv08hvalcvly"
+"""The user whom Neuronpedia and SAEDashboard take for imported rows unless another one is given."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,15 @@ class Names:
     model: str
     set: str = "saesteer"
     creator: str = ""
-    creator_id: str = "saesteer"
+    creator_id: str = IMPORTER
     release: str = "saesteer"
     title: str = ""
     dataset: str = ""
     created: str = ""
+    explanation_type: str = ""
+    """One that the database knows; an import of explanations fails at any other, but for none."""
+    explanation_model: str = ""
+    """The same."""
 
     @classmethod
     def of(cls, cache: LatentCache, model: str = "", created: str = "") -> Names:

@@ -3,14 +3,20 @@
 FOLDER/MODEL/SOURCE/model.jsonl  release.jsonl  sourceset.jsonl  source.jsonl
                     features/batch-0.jsonl.gz  activations/batch-0.jsonl.gz  explanations/batch-0.jsonl.gz
 FOLDER/MODEL/SOURCE/INDEX.json          (the API's form: one feature with its activations and explanations)
+
+What the bulk import asks of rows: a model has `layers`, `neuronsPerLayer` and `owner`; creators, types of
+explanations and their models are names that the database has already; no file is empty; a row whose `id` it
+has already is left out.
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
+
+import numpy as np
 
 from saesteer.cache import LatentCache
 from saesteer.examples import Explanation, Interpretation, LatentId, Score
@@ -44,7 +50,7 @@ def export_neuronpedia(
                 cache, part, source, names, effects, by_latent, progress
             )
             parts = (("features", features), ("activations", activations), ("explanations", explanations))
-            found += [_lines(home / name / f"batch-{number}.jsonl.gz", rows) for name, rows in parts]
+            found += [_lines(home / name / f"batch-{number}.jsonl.gz", rows) for name, rows in parts if rows]
     return found
 
 
@@ -65,8 +71,15 @@ def export_neuronpedia_api(
             progress(str(latent))
             feature = feature_of(cache, latent, effects(latent))
             record = _feature(feature, source, names) | {
-                "activations": [_activation(each, latent, source, names) for each in feature.windows],
-                "explanations": _explanations(latent, source, names, by_latent, scores=True),
+                "activations": [
+                    _activation(each, latent, source, names) | _placed(each, source)
+                    for each in feature.windows
+                ],
+                "explanations": [
+                    _explanation(number, each, source, names, by_latent)
+                    | {"source": source.id, **_named(each, by_latent)}
+                    for number, each in by_latent.told(latent)
+                ],
             }
             path = contained(Path(folder), f"{names.model}/{source.id}/{latent.latent}.json")
             write_bytes(path, as_json(record))
@@ -90,6 +103,22 @@ class _Results:
             if isinstance(entry, Mapping) and isinstance(entry.get("client"), str):
                 self.clients[name] = entry["client"]
 
+    def told(self, latent: LatentId) -> Iterator[tuple[int, Explanation]]:
+        """The explanations of a latent that say something, and their places among all of it."""
+        return ((n, each) for n, each in enumerate(self.explanations.get(latent, [])) if each.text)
+
+    def values(self, each: Explanation) -> list[tuple[str, float]]:
+        """Scorer and headline, of this explanation and of the latent itself."""
+        of_it = [*self.scores.get((each.latent, each.text), []), *self.scores.get((each.latent, None), [])]
+        found = ((score.scorer, finite(score.value)) for score in of_it)
+        return [(scorer, value) for scorer, value in found if value is not None]
+
+    def notes(self, each: Explanation) -> str:
+        """Who says so, and how it was judged."""
+        client = self.clients.get(each.explainer)
+        by = f"saesteer, {each.explainer}" + (f" by {client}" if client else "")
+        return "; ".join([by, *(f"{scorer} {value:.3f}" for scorer, value in self.values(each))])
+
 
 def _batch(
     cache: LatentCache,
@@ -108,7 +137,7 @@ def _batch(
         feature = feature_of(cache, latent, effects(latent))
         features.append(_feature(feature, source, names))
         activations += [_activation(each, latent, source, names) for each in feature.windows]
-        explanations += _explanations(latent, source, names, results)
+        explanations += [_explanation(*each, source, names, results) for each in results.told(latent)]
     return features, activations, explanations
 
 
@@ -134,7 +163,7 @@ def _activation(window: Window, latent: LatentId, source: Source, names: Names) 
     values = [rounded(each) for each in window.example.activations]
     low, high, share = window.ends
     return {
-        "id": _id(source.id, latent.latent, window.example.start),
+        "id": _id(names.model, source.id, latent.latent, window.example.start),
         **_place(latent, source, names),
         "tokens": list(window.example.tokens),
         "values": values,
@@ -157,43 +186,38 @@ def _activation(window: Window, latent: LatentId, source: Source, names: Names) 
     }
 
 
-def _explanations(
-    latent: LatentId, source: Source, names: Names, results: _Results, scores: bool = False
-) -> Records:
-    found = []
-    for number, each in enumerate(results.explanations.get(latent, [])):
-        if not each.text:
-            continue
-        of_it = [*results.scores.get((latent, each.text), []), *results.scores.get((latent, None), [])]
-        found.append(
-            {
-                "id": _id(source.id, latent.latent, f"explanation {number}"),
-                **_place(latent, source, names),
-                "authorId": names.creator_id,
-                "description": each.text,
-                "embedding": None,
-                "typeName": f"saesteer_{each.explainer}",
-                "explanationModelName": results.clients.get(each.explainer),
-                "triggeredById": None,
-                "notes": _notes(of_it),
-                "createdAt": names.created,
-                **({"scores": _scores(of_it)} if scores else {}),
-            }
-        )
-    return found
+def _placed(window: Window, source: Source) -> dict[str, Any]:
+    """What Neuronpedia's own client reads beside: it takes no share below 0."""
+    share = window.ends[2]
+    return {"source": source.id, "binContains": share if share >= 0 else None}
 
 
-def _scores(found: Iterable[Score]) -> Records:
-    return [
-        {"explanationScoreTypeName": f"saesteer_{each.scorer}", "value": value}
-        for each in found
-        if (value := finite(each.value)) is not None
+def _explanation(
+    number: int, each: Explanation, source: Source, names: Names, results: _Results
+) -> dict[str, Any]:
+    """As the bulk import takes it."""
+    return {
+        "id": _id(names.model, source.id, each.latent.latent, f"explanation {number}"),
+        **_place(each.latent, source, names),
+        "authorId": names.creator_id,
+        "description": each.text,
+        "embedding": None,
+        "typeName": names.explanation_type or None,
+        "explanationModelName": names.explanation_model or None,
+        "triggeredById": None,
+        "notes": results.notes(each),
+        "createdAt": names.created,
+    }
+
+
+def _named(each: Explanation, results: _Results) -> dict[str, Any]:
+    """What a reader of the API's form is told beside: nothing of it has to be in a database."""
+    scores = [
+        {"explanationScoreTypeName": f"saesteer_{scorer}", "value": value}
+        for scorer, value in results.values(each)
     ]
-
-
-def _notes(found: Iterable[Score]) -> str:
-    values = ((each.scorer, finite(each.value)) for each in found)
-    return "; ".join(f"{scorer} {value:.3f}" for scorer, value in values if value is not None)
+    client = results.clients.get(each.explainer)
+    return {"typeName": f"saesteer_{each.explainer}", "explanationModelName": client, "scores": scores}
 
 
 def _about(source: Source, names: Names, cache: LatentCache) -> dict[str, dict[str, Any]]:
@@ -202,6 +226,8 @@ def _about(source: Source, names: Names, cache: LatentCache) -> dict[str, dict[s
     release = {"name": names.release, "description": title, "descriptionShort": title, "urls": []}
     of_set = {"modelId": names.model, "name": names.set, "description": title, "releaseName": names.release}
     of_source = {"id": source.id, "modelId": names.model, "setName": names.set, "dataset": names.dataset}
+    longest = int(np.diff(cache.tokens.starts).max(initial=0))
+    read = {"num_prompts": len(cache.tokens.documents), "num_tokens_in_prompt": longest}
     return {
         "model": {
             "id": names.model,
@@ -209,11 +235,14 @@ def _about(source: Source, names: Names, cache: LatentCache) -> dict[str, dict[s
             "displayNameShort": names.model,
             "instruct": names.model.endswith("-it"),
             "updatedAt": names.created,
+            "layers": 0,
+            "neuronsPerLayer": 0,
+            "owner": "",
             **by,
         },
         "release": {**release, "creatorName": names.creator, "creatorNameShort": names.creator, **by},
         "sourceset": {**of_set, "creatorName": names.creator, **by},
-        "source": {**of_source, "num_prompts": len(cache.tokens.documents), **by},
+        "source": {**of_source, **read, **by},
     }
 
 

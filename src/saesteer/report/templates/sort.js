@@ -1,28 +1,33 @@
-
 const table = document.getElementById("sorted");
 const body = table.tBodies[0];
+const heads = [...table.tHead.rows[0].cells];
+const names = new Intl.Collator("en", { numeric: true });
 const value = (row, place) => {
   const cell = row.cells[place];
-  return cell.dataset.v === undefined ? cell.textContent.trim() : Number(cell.dataset.v || NaN);
+  if (cell.dataset.v !== undefined) return cell.dataset.v === "" ? null : Number(cell.dataset.v);
+  return cell.querySelector(".none") ? null : cell.textContent.trim();
 };
-const before = (a, b) => {
-  if (typeof a === "string") return a.localeCompare(b);
-  if (Number.isNaN(a)) return Number.isNaN(b) ? 0 : 1;
-  return Number.isNaN(b) ? -1 : b - a;
-};
-[...table.tHead.rows[0].cells].forEach((head, place) => {
+const compare = (a, b) => (typeof a === "string" ? names.compare(a, b) : a - b);
+heads.forEach((head, place) => {
   head.querySelector("button").addEventListener("click", () => {
-    const turned = head.getAttribute("aria-sort") === "descending";
-    const rows = [...body.rows].sort((a, b) => before(value(a, place), value(b, place)));
-    if (turned) rows.reverse();
-    for (const each of table.tHead.rows[0].cells) each.removeAttribute("aria-sort");
-    head.setAttribute("aria-sort", turned ? "ascending" : "descending");
-    body.append(...rows);
+    const before = head.getAttribute("aria-sort");
+    const up = before ? before === "descending" : body.rows[0].cells[place].dataset.v === undefined;
+    const rows = [...body.rows].map((row) => [value(row, place), row]);
+    rows.sort(([a], [b]) => {
+      if (a === null || b === null) return (a === null) - (b === null);
+      return up ? compare(a, b) : compare(b, a);
+    });
+    for (const each of heads) each.removeAttribute("aria-sort");
+    head.setAttribute("aria-sort", up ? "ascending" : "descending");
+    body.append(...rows.map(([, row]) => row));
   });
 });
 const wanted = document.getElementById("wanted");
+const left = document.getElementById("left");
 wanted.addEventListener("input", () => {
   const words = wanted.value.toLowerCase();
   for (const row of body.rows) row.hidden = !row.textContent.toLowerCase().includes(words);
+  const shown = [...body.rows].filter((row) => !row.hidden).length;
+  left.textContent = words ? `${shown} of ${body.rows.length}` : "";
 });
 wanted.closest("label").hidden = false;

@@ -143,3 +143,17 @@ def test_parts_that_do_not_belong_together(tmp_path):
         with pytest.raises(InputError, match=message):
             broken.save(tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_each_sae_keeps_its_own_single_tokens(tmp_path):
+    cache = in_memory()
+    dense = np.zeros((600, 20), np.float32)
+    dense[cache.tokens.ids == 3, :7] = 1
+    tokens = cache.tokens
+    other = cache_of_matrix(
+        dense, tokens.ids, tokens.starts, cache.strings, "other", tokens.special_ids
+    ).tables["other"]
+    both = replace(cache, tables={"one": replace(cache["layers.0"], name="one"), "other": other})
+    saved = both.save(tmp_path)
+    assert saved["other"].single.tolist() == [True] * 7 + [False] * 13
+    assert overview(saved, "other").single_token == 0.35 != overview(saved, "one").single_token

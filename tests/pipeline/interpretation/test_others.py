@@ -97,6 +97,25 @@ def test_of_the_same_explainer_and_never_in_its_own_words(tmp_path):
     assert all(found[latent] != "the same" for latent in range(3))
 
 
+def test_of_two_explainers_in_a_folder_each_has_its_own(tmp_path):
+    class Other(Said):
+        name = "other"
+
+        def fingerprint(self):
+            return "other"
+
+    results = Results(tmp_path)
+    run(tmp_path, stages(Noting(), scorers=()))
+    run(tmp_path, stages(Noting(), said=Other(Noting(), "!"), scorers=()))
+    later = Stages(Records(), "e", None, (Controlled(),))
+    described(results, later)
+    asyncio.run(Run(later, results).run(LATENTS))
+    scores = load_results(tmp_path).scores
+    assert len(scores) == 24
+    for each in scores:
+        assert each.rows[0]["other"].endswith("!") == (each.explainer == "other")
+
+
 def test_alone_there_is_none_and_without_the_wish_neither(tmp_path):
     run(tmp_path / "one", made(), LATENTS[:1])
     run(tmp_path / "plain", made(needs_other=False))

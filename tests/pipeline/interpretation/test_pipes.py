@@ -145,8 +145,16 @@ def test_one_of_several_that_fails_takes_the_others_with_it():
     def bad(item):
         raise ValueError("no")
 
-    outcomes = asyncio.run(Pipeline([7], Pipe(slow, bad)).run())
-    assert outcomes[0].failure.kind == "ValueError" and ended in ([7], [])
+    async def late(item):
+        await asyncio.sleep(0)  # the other has begun
+        bad(item)
+
+    async def main():
+        outcomes = await Pipeline([7], Pipe(slow, late)).run()
+        return outcomes, list(ended), len(asyncio.all_tasks())
+
+    outcomes, when_done, left = asyncio.run(main())
+    assert outcomes[0].failure.kind == "ValueError" and (when_done, left) == ([7], 1)
 
 
 def test_finish_is_an_ordinary_call_also_inside_a_loop():

@@ -222,6 +222,29 @@ def test_two_explainers_with_the_same_words_share_a_score(tmp_path):
     assert sum(each.usage.requests for each in found.scores) == 2  # what was asked once is paid for once
 
 
+@pytest.mark.parametrize("parallel", [1, 3])
+def test_no_more_latents_are_under_way_than_asked_for(tmp_path, parallel):
+    now, most = set(), []
+
+    class Counted(Said):
+        async def explain(self, record):
+            now.add(record.id)
+            most.append(len(now))
+            await asyncio.sleep(0.001)
+            now.remove(record.id)
+            return await super().explain(record)
+
+    client = Noting()
+    run(tmp_path, stages(client, said=Counted(client), scorers=()), parallel=parallel)
+    assert len(most) == 12 and max(most) == parallel
+
+
+def test_a_line_says_whose_explanation_was_scored(tmp_path):
+    run(tmp_path, stages(Noting()), LATENTS[:1])
+    lines = {each["scorer"]: each["explainer"] for each in Journal(tmp_path / "scores.jsonl")}
+    assert lines == {"marked": "said", "odd_one_out": None}
+
+
 def test_records_are_read_out_of_the_loop_and_one_after_the_other(tmp_path):
     """The first may have to embed all windows of a cache; answers come in meanwhile."""
     began, go, under_way, most = threading.Event(), threading.Event(), [], []
@@ -233,6 +256,7 @@ def test_records_are_read_out_of_the_loop_and_one_after_the_other(tmp_path):
             began.set()
             went_on = go.wait(20)
             under_way.remove(latent)
+            go.set()
             if not went_on:
                 raise TimeoutError("nobody else got on")
             return super().record(latent)

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import re
 
+import numpy as np
 import pytest
 
 from saesteer.errors import InputError
@@ -109,6 +110,29 @@ def test_more_latents_than_fit_are_counted(made):
     page = render_interpretation(made, notes=PageNotes(most=5))
     assert "The first 5 of 12 latents" in page and "7 latents with lower scores" in page
     assert page.count('<tr id="latent-') == 5
+
+
+def test_latents_with_the_highest_first_score_come_first_and_those_without_last():
+    scores = [Score(LatentId("a", n), "s", None, value) for n, value in enumerate((0.2, None, 0.9, 0.5))]
+    page = render_interpretation(Interpretation((), tuple(scores), {}))
+    assert re.findall(r'<th scope="row">(a/\d)</th>', page) == ["a/2", "a/3", "a/0", "a/1"]
+
+
+def test_parts_are_counted_from_one_and_correlations_stand_on_their_sides():
+    latents = [LatentId("a", n) for n in range(4)]
+    right = ({"truth": True, "said": True, "quantile": 0}, {"truth": False, "said": True, "quantile": None})
+    values = {"one": (0.0, 0.1, 0.2, 1.0), "two": (0.0, 0.4, 0.8, 0.9)}
+    scores = [
+        Score(each, name, None, value, rows=right)
+        for name, row in values.items()
+        for each, value in zip(latents, row, strict=True)
+    ]
+    page = render_interpretation(Interpretation((), tuple(scores), {}))
+    cells = re.findall(r"</span>one</th><td>(\w+)</td><td>([\d.]+) ", page)
+    assert cells == [("1", "1.00"), ("silent", "0.00")]
+    table = page[page.index('class="agreement"') :]
+    above, below = (float(each) for each in re.findall(r"<td[^>]*--a:\d+%\">([\d.]+) ", table)[:2])
+    assert above == round(float(np.corrcoef(*values.values())[0, 1]), 2) and below == 1.0
 
 
 def test_hostile_results_are_shown_and_do_nothing(made):

@@ -191,6 +191,8 @@ def test_hostile_texts_are_shown_and_do_nothing():
     assert not set("\x00\x1b\u202e\u2066\u200b\ud800") & set(html)
     assert "⟨U+202E⟩evil⟨U+2066⟩" in html and "⟨U+200B⟩" in html and "(5,001 letters)" in html
     assert "".join(page.text).count("<script>alert(1)</script>") > 5
+    titles = [attributes["title"] for tag, attributes in page.elements if tag == "mark"]
+    assert any('<b onclick="x">&amp;{{ 7*7 }}' in each for each in titles)
 
 
 def test_tokens_are_drawn_so_that_all_is_seen():

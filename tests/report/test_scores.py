@@ -87,6 +87,25 @@ def test_accuracy_by_part_and_of_silent_windows():
     ]  # fmt: skip
 
 
+def test_intervals_are_over_latents_not_over_answers():
+    """Latents that are all right or all wrong: forty answers of four latents say as little as four."""
+    few = {
+        each: Score(each, "s", None, 0.5, rows=rows_of([(True, each.latent % 2 == 0)], quantile=0))
+        for each in ids(4)
+    }
+    many = {each: Score(each, "s", None, 0.5, rows=score.rows * 10) for each, score in few.items()}
+    (one,), (ten,) = (accuracies(Column("s", None, scores)) for scores in (few, many))
+    assert (ten.share.low, ten.share.high) == (one.share.low, one.share.high)
+    assert ten.answers == 40 and ten.share.high - ten.share.low > 0.5
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error():
+    values = np.random.default_rng(2).normal(0.5, 0.2, 60).tolist()
+    (found,) = score_summary(Interpretation((), tuple(column("s", values).scores.values()), {}))
+    error = np.std(values, ddof=1) / 60**0.5
+    assert found.mean.high - found.mean.low == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
 def test_roc_of_all_answers_together():
     draw = np.random.default_rng(0)
     truth, grade = draw.random(600) < 0.4, draw.random(600).round(2)
@@ -111,6 +130,13 @@ def test_roc_of_all_answers_together():
         )
         is None
     )
+
+
+def test_answers_with_one_probability_are_one_step():
+    rows = tuple({"truth": n % 3 == 0, "probability": 0.5} for n in range(30))
+    found = roc(Column("s", None, {each: Score(each, "s", None, 0.5, rows=rows) for each in ids(4)}))
+    assert (found.false_positives, found.true_positives) == ((0.0, 1.0), (0.0, 1.0))
+    assert (found.area.low, found.area.estimate, found.area.high) == (0.5, 0.5, 0.5)
 
 
 def test_agreement_is_pearsons_and_spearmans():

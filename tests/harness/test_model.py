@@ -77,7 +77,7 @@ def test_texts_are_written_as_saesteer_writes_them(model, tmp_path, place):
     prompts = [[model.prefix_token_id, *model.tok_encode(each)] for each in PROMPTS]
     with steer(model.lm, spec):
         expected = [
-            model.lm.generate(Tokens.of([ids]), max_new_tokens=8, temperature=0, stop=False)[0].ids
+            model.lm.generate(Tokens.of([ids]), max_new_tokens=8, temperature=0, stop=False).rows[0].ids
             for ids in prompts
         ]
     asked = writing([model.tokenizer.decode(ids) for ids in prompts], until=["never said"])
@@ -140,7 +140,7 @@ def test_results_say_where_they_come_from(model, path):
     assert found["spec"]["strength"] == 3.0 and found["spec"]["file"] == "spec.yaml"
     assert found["spec"]["interventions"] == spec.table().splitlines()
     assert (found["steered"], found["model"]) == (True, model.lm.fingerprint())
-    assert found["versions"]["torch"] == torch.__version__.partition("+")[0] or found["versions"]["torch"]
+    assert found["versions"]["torch"] == torch.__version__
     model.steer(Asked(path, 0.0))
     assert model.get_model_info()["saesteer"]["steered"] is False
     model.steer(Asked())

@@ -78,7 +78,7 @@ def _place(given: Any) -> str | tuple[int, int] | None:
 
 
 def _skip(given: Any) -> tuple[str, ...] | None:
-    """`bos,special`, also as `bos+special`, since a comma ends a model argument; `none`: nothing is skipped."""
+    """`bos,special`, also `bos+special`, since a comma ends a model argument; `none`: nothing is skipped."""
     if given is None:
         return None
     words = tuple(each for each in re.split(r"[,+\s]+", str(given)) if each)

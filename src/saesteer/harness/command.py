@@ -75,7 +75,7 @@ def parse(words: Sequence[str], steering: Mapping[str, Any], allow_code: bool = 
 
 
 def run(parsed: Parsed, allow_code: bool = False) -> dict[str, Any]:
-    """Hand over to lm_eval, which prints and writes its results as always; the same, plain, without samples."""
+    """Hand over to lm_eval, which prints and writes its results as always; the same, without samples."""
     import lm_eval
     from lm_eval.utils import handle_non_serializable, setup_logging
 

@@ -18,7 +18,7 @@ def check_plain(values: Any, where: str) -> None:
         for key, value in values.items():
             if key in REMOTE and str(value).strip().lower() not in _OFF:
                 raise InputError(
-                    f"{where} {key}={value!r} would run code from outside, which saesteer never does; leave it out"
+                    f"{where} {key}={value!r} would run code from outside, and nothing here does; leave it out"
                 )
             check_plain(value, where)
     elif isinstance(values, list | tuple):

@@ -1,6 +1,10 @@
 """Requests as lm_eval makes them of a task."""
 
+import random
+
 from lm_eval.api.instance import Instance
+
+from tests.steering import tiny
 
 PAIRS = [
     ("the cat sat on", " the mat"),
@@ -11,7 +15,9 @@ PAIRS = [
     ("the cat and the dog ran on and on , then the old cat", " sat on the rug ."),
     ("the cat sat on", " the rug"),
 ]
-TEXTS = ["the cat sat on the mat .", "a dog", " ".join(["the old cat ran on , and then"] * 20)]
+# The last is several windows long. It does not repeat: of pieces with the same tokens and other continuations
+# lm_eval's own loop scores the wrong ones.
+TEXTS = ["the cat sat on the mat .", "a dog", " ".join(random.Random(0).choices(tiny.WORDS, k=150))]
 PROMPTS = ["the cat", "then the old wet dog ran and", "a"]
 
 

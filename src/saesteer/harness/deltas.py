@@ -74,7 +74,7 @@ class Delta:
 def deltas(
     plain: Sequence[Scores], settings: Sequence[tuple[str, str, float | None, Sequence[Scores]]]
 ) -> list[Delta]:
-    """A row for each metric of each setting (name, spec, strength, scores), p-values adjusted over them all."""
+    """A row for each metric of each setting (name, spec, strength, scores); p is adjusted over them all."""
     base = {each.name: each for each in plain}
     rows = []
     for setting, spec, strength, scores in settings:

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-import torch
-from jaxtyping import Bool, Float
+import numpy as np
+from jaxtyping import Float
 from torch import Tensor
 
 from saesteer.model import LanguageModel, Positions
@@ -42,23 +42,16 @@ class Reader:
 
     def begin(self, requests: int) -> None:
         """Forget what was seen; so many requests come."""
-        self._highest = torch.full((requests,), -torch.inf)
-        self._sum, self._tokens, self._active = (torch.zeros(requests) for _ in range(3))
+        self._highest = np.full(requests, -np.inf)
+        self._sum, self._tokens, self._active = (np.zeros(requests) for _ in range(3))
 
     def __call__(self, x: Float[Tensor, "batch seq d"], at: Positions) -> Float[Tensor, "batch seq d"]:
-        z = self._sae.latent(x, [self.about.latent])[..., 0].detach().float().cpu()
-        self._add(z, Where().select(at).cpu(), at.request.cpu())
+        z = self._sae.latent(x, [self.about.latent])[..., 0].detach().float().cpu().numpy()
+        chosen, request = Where().select(at).cpu().numpy(), at.request.cpu().numpy()
+        np.maximum.at(self._highest, request, np.where(chosen, z, -np.inf).max(-1))
+        for kept, new in ((self._sum, z), (self._tokens, 1.0), (self._active, z > 0)):
+            np.add.at(kept, request, np.where(chosen, new, 0.0).sum(-1))
         return x
-
-    def _add(self, z: Float[Tensor, "batch seq"], chosen: Bool[Tensor, "batch seq"], request: Tensor) -> None:
-        highest = z.masked_fill(~chosen, -torch.inf).amax(-1)
-        self._highest = self._highest.index_reduce(0, request, highest, "amax")
-        for kept, new in (
-            (self._sum, z.masked_fill(~chosen, 0.0)),
-            (self._tokens, chosen.float()),
-            (self._active, ((z > 0) & chosen).float()),
-        ):
-            kept.index_add_(0, request, new.sum(-1))
 
     def row(self, request: int) -> dict[str, Any]:
         """What a request showed; nulls where it had no token that counts."""

@@ -17,9 +17,7 @@ def check_plain(values: Any, where: str) -> None:
     if isinstance(values, Mapping):
         for key, value in values.items():
             if key in REMOTE and str(value).strip().lower() not in _OFF:
-                raise InputError(
-                    f"{where} {key}={value!r} would run code from outside, and nothing here does; leave it out"
-                )
+                raise InputError(f"{where} {key}={value!r} would run code from outside; leave it out")
             check_plain(value, where)
     elif isinstance(values, list | tuple):
         for each in values:

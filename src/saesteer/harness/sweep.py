@@ -28,6 +28,7 @@ _ASKED: Final = (
     "fewshot_as_multiturn", "predict_only", "seed",
 )  # fmt: skip
 """Options of lm_eval that change what is asked."""
+_SEEDS: Final = ("random_seed", "numpy_random_seed", "torch_random_seed", "fewshot_random_seed")
 _ARITHMETIC: Final = ("batch_size", "max_batch_size", "device", "readings")
 """Model arguments that change the last bits at most."""
 
@@ -146,7 +147,7 @@ class _Run:
 
         config = self._config
         self._model.steer(setting.asked, folder / "readings.jsonl")
-        seeds = dict(zip(("random", "numpy", "torch", "fewshot"), config.seed or [None] * 4, strict=True))
+        seeds = dict(zip(_SEEDS, config.seed or [None] * len(_SEEDS), strict=True))
         with self._guard(self._allow):
             results = simple_evaluate(
                 model=self._model,
@@ -159,10 +160,7 @@ class _Run:
                 cache_requests=config.cache_requests.get("cache_requests", False),
                 confirm_run_unsafe_code=config.confirm_run_unsafe_code,
                 **{key: each for key, each in self._asked().items() if key != "seed"},
-                **{
-                    f"{name}_{'random_' if name != 'random' else ''}seed": seed
-                    for name, seed in seeds.items()
-                },
+                **seeds,
             )
         write_json(folder / "scores.json", [asdict(each) for each in scores_of(results)])
         samples = results.pop("samples")

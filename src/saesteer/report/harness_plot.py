@@ -42,7 +42,7 @@ def write_deltas_plot(rows: Sequence[Delta], path: str | Path) -> Path:
 
 
 def deltas_figure(rows: Sequence[Delta]) -> Figure:
-    """Change against the unsteered model, with 95 % intervals, by strength; by setting where there is none."""
+    """Change against the unsteered model, with 95 % intervals, by strength, or by setting without one."""
     panels = list(dict.fromkeys((row.task, row.metric, row.filter) for row in rows))
     figure = Figure(figsize=(6.4, 0.6 + 2.3 * max(len(panels), 1)), layout="constrained")
     specs = list(dict.fromkeys(row.spec for row in rows))

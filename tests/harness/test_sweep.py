@@ -17,7 +17,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture
-def words(quick, folder, task, spec, tmp_path):  # noqa: F811
+def words(quick, folder, task, spec, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("COLUMNS", "160")
     out = ["--output_path", str(tmp_path / "out")]
     return [*line(folder, task), "--sweep", "--spec", str(spec), *out]
 
@@ -103,9 +104,9 @@ def test_several_specs_are_named_apart(tmp_path):
     [
         (["--tasks", "t"], ["s.yaml"], "give --output_path FOLDER"),
         (["--tasks", "t", "--output_path", "o", "--use_cache", "c"], ["s.yaml"], "leave --use_cache out"),
-        (["--tasks", "t", "--output_path", "o", "--model", "hf"], ["s.yaml"], "is of a run of --model saesteer"),
+        (["--tasks", "t", "--output_path", "o", "--model", "hf"], ["s.yaml"], "is of a run of --model"),
         (["--tasks", "t", "--output_path", "o"], [], "give --spec FILE, once or several times"),
-        (["--tasks", "t", "--output_path", "o", "--model_args", "spec=a.yaml"], ["s.yaml"], "got spec elsewhere"),
+        (["--tasks", "t", "--output_path", "o", "--model_args", "spec=a"], ["s.yaml"], "got spec elsewhere"),
     ],
 )  # fmt: skip
 def test_what_a_sweep_cannot_be_is_refused(words, specs, message):

@@ -69,7 +69,7 @@ def lm_eval(
         return
     if len(spec or ()) > 1 or len(strength or ()) > 1:
         raise InputError("one run has one --spec and one --strength; to compare several add --sweep")
-    steering = {"spec": str(spec[0])} if spec else {}
+    steering: dict[str, Any] = {"spec": str(spec[0])} if spec else {}
     steering |= {"strength": strength[0]} if strength else {}
     parsed = command.parse(context.args, steering | common, allow_code)
     parsed = command.with_readings(parsed, readings)

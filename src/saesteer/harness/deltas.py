@@ -85,7 +85,9 @@ def deltas(
                 )
             rows.append(_delta(setting, spec, strength, each, base[each.name]))
     tested = [place for place, row in enumerate(rows) if row.p is not None]
-    adjusted = holm(np.array([rows[place].p for place in tested], dtype=float)) if tested else []
+    adjusted: Sequence[float] | Float[np.ndarray, " tests"] = (
+        holm(np.array([rows[place].p for place in tested], dtype=float)) if tested else []
+    )
     for place, p in zip(tested, adjusted, strict=True):
         rows[place] = replace(rows[place], p_holm=float(p))
     return rows

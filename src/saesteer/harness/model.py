@@ -47,7 +47,7 @@ class SteeredLM(HFLM):
         if pretrained is not None and base_name is not None:
             raise InputError("pretrained and base_name name a model each; give one of them")
         check_plain(arguments, "model argument")
-        ours = {key: arguments.pop(key) for key in (*FILES, *OPTIONS) if key in arguments}
+        ours: dict[str, Any] = {key: arguments.pop(key) for key in (*FILES, *OPTIONS) if key in arguments}
         asked = Asked.of(ours)
         if given := [key for key in _ELSEWHERE if arguments.get(key)]:
             raise InputError(f"{given[0]} is not steered; merge adapters first, and use one device")

@@ -29,7 +29,9 @@ class Line:
     prompt: int
     """How many of them are context."""
     asked: tuple[tuple[int, Ids], ...]
-    """Number of a request, and its continuation: the last of it is predicted and not in `ids`."""
+    """Number of a request, and its continuation: the last of it is predicted and not in `ids`. Of equal length,
+    since they begin where the prompt ends.
+    """
 
 
 def lines_of(requests: Sequence[tuple[Sequence[int], Sequence[int]]], longest: int) -> list[Line]:
@@ -60,13 +62,11 @@ def answers(
     """Each request's number and answer; `dtype`: in which the softmax is taken."""
     found = []
     for line, row in zip(lines, logits, strict=True):
-        end = len(line.ids)
-        width = max(len(continuation) for _, continuation in line.asked)
-        scores = torch.log_softmax(row[end - width : end], dim=-1, dtype=dtype)
+        end, length = len(line.ids), len(line.asked[0][1])
+        scores = torch.log_softmax(row[end - length : end], dim=-1, dtype=dtype)
         likeliest = scores.argmax(-1)
         for number, continuation in line.asked:
             target = torch.tensor(continuation, device=scores.device)
-            part = scores[width - len(continuation) :].gather(-1, target[:, None])
-            greedy = bool((likeliest[width - len(continuation) :] == target).all())
-            found.append((number, (float(part.sum()), greedy)))
+            value = scores.gather(-1, target[:, None]).sum()
+            found.append((number, (float(value), bool((likeliest == target).all()))))
     return found

@@ -13,7 +13,7 @@ from typing import Any
 from saesteer import __version__
 from saesteer.harness.asked import Asked
 from saesteer.harness.readings import Readings, readers_of
-from saesteer.model import LanguageModel
+from saesteer.model import Edit, LanguageModel
 from saesteer.runs import sha256_file, versions
 from saesteer.saes import SAE
 from saesteer.steering import SteeringSpec, compile_edits
@@ -28,7 +28,7 @@ class Steered:
         self.spec: SteeringSpec | None = self.asked.spec()
         by_source: dict[str, SAE] = {}
         self._saes: dict[str, SAE] = {}
-        self._edits = []
+        self._edits: list[Edit] = []
         if self.spec is not None:
             self._saes = load_saes(lm, self.spec, {}, by_source, self.asked.force)
             self._edits, _ = compile_edits(lm, self.spec, None, self._saes, self.asked.force)

@@ -30,7 +30,7 @@ def write_tables(found: Sweep) -> None:
 
 def cells(rows: Sequence[Delta], plain: Sequence[Scores]) -> list[tuple[str, ...]]:
     """The table in words: the plain model's scores first."""
-    first = [
+    first: list[tuple[str, ...]] = [
         ("unsteered", each.task, _metric(each.metric, each.filter), str(len(each.items) or ""),
          _with(each.value, each.stderr), "", "", "", "")
         for each in plain

@@ -64,7 +64,7 @@ def deltas_figure(rows: Sequence[Delta]) -> Figure:
 def _series(axes: Axes, rows: Sequence[Delta], spec: str, place: int) -> None:
     swept = all(row.strength is not None for row in rows)
     rows = sorted(rows, key=lambda row: row.strength or 0.0) if swept else list(rows)
-    x = [row.strength for row in rows] if swept else [visible(row.setting) for row in rows]
+    x: Any = [row.strength for row in rows] if swept else [visible(row.setting) for row in rows]
     errors = [_WIDE * (row.delta_stderr or 0.0) for row in rows]
     axes.errorbar(
         x,

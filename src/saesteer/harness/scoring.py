@@ -29,8 +29,8 @@ class Line:
     prompt: int
     """How many of them are context."""
     asked: tuple[tuple[int, Ids], ...]
-    """Number of a request, and its continuation: the last of it is predicted and not in `ids`. Of equal length,
-    since they begin where the prompt ends.
+    """Number of a request, and its continuation, whose last token is predicted and not in `ids`. All are of
+    one length, since they begin where the prompt ends.
     """
 
 

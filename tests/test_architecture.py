@@ -22,7 +22,7 @@ RANKS = {
     "training": 4, "concepts": 4, "judges": 4, "effects": 4, "cache": 4,
     "methods": 5, "examples": 5,
     "evaluation": 6, "explainers": 6, "scorers": 6,
-    "calibration": 7, "world": 7,
+    "calibration": 7, "world": 7, "harness": 7,
     "report": 8,
     "pipeline": 9,
     "cli": 12,

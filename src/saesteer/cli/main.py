@@ -56,6 +56,7 @@ VERBS: Final[Table] = {
     ),
     "train": ("saesteer.cli.train:train", "Train SAEs on a model's activations, several from one pass."),
     "quality": ("saesteer.cli.quality:quality", "Measure an SAE: loss, dead latents, concepts, absorption."),
+    "lm-eval": ("saesteer.cli.lm_eval:lm_eval", "Run lm-evaluation-harness on a steered model."),
     "effects": (
         "saesteer.cli.effects:PARTS",
         "Measure, fit and predict what vectors do to an SAE's latents.",
@@ -110,7 +111,8 @@ def command(verb: str) -> Any:
 
     function = cast(Callable[..., None], _target(verb))
     app = typer.Typer(add_completion=False, rich_markup_mode="rich")
-    app.command(name=verb)(function)
+    settings = getattr(function, "context_settings", None)  # of a verb that hands options on
+    app.command(name=verb, context_settings=settings)(function)
     return typer.main.get_command(app)
 
 

@@ -63,6 +63,17 @@ def spec_of(rows: Sequence[Row]) -> SteeringSpec:
     return reading.spec()
 
 
+def looked_at(spec: SteeringSpec) -> list[tuple[str, str, int]]:
+    """Source, hookpoint and latent of each row that only looks."""
+    found = []
+    for number, cells in enumerate(spec.provenance.get("inspected", [])):
+        row = Row(f"provenance.inspected[{number}]", cells)
+        with at_row(row):
+            source = _source(row)
+            found.append((source, _hookpoint(row, source), row.latent(KEY)))
+    return found
+
+
 def _read(row: Row, reading: Reading) -> None:
     action = row.text("hook_action", "add")
     if action not in _ACTIONS:

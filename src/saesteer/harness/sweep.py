@@ -1,0 +1,215 @@
+"""Several settings of one model on the same tasks: each a finished folder of its own, found again when asked
+again, and one table of what steering changed.
+
+The model is loaded once. Imports lm_eval inside.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+from saesteer.errors import InputError
+from saesteer.harness.asked import FILES, OPTIONS, Asked
+from saesteer.harness.command import NAMES, Parsed, results_folder, tasks_of
+from saesteer.harness.deltas import Delta, Scores, deltas
+from saesteer.harness.results import scores_of
+from saesteer.runs import digest, read_json, run_stage, sha256_bytes, write_json, write_text
+
+PLAIN: Final = "unsteered"
+_ASKED: Final = (
+    "num_fewshot", "limit", "samples", "gen_kwargs", "system_instruction", "apply_chat_template",
+    "fewshot_as_multiturn", "predict_only", "seed",
+)  # fmt: skip
+"""Options of lm_eval that change what is asked."""
+_SEEDS: Final = ("random_seed", "numpy_random_seed", "torch_random_seed", "fewshot_random_seed")
+_ARITHMETIC: Final = ("batch_size", "max_batch_size", "device", "readings")
+"""Model arguments that change the last bits at most."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One column of a sweep."""
+
+    name: str
+    spec: str
+    asked: Asked
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep found, and where it lies."""
+
+    rows: tuple[Delta, ...]
+    plain: tuple[Scores, ...]
+    about: Mapping[str, Any]
+    folder: Path
+
+
+def settings_of(specs: Sequence[Path], strengths: Sequence[float], common: Asked) -> list[Setting]:
+    """Every spec at every strength (none: its own); the plain model is no setting, it is always run."""
+    if not specs:
+        raise InputError(
+            "a sweep compares specs with the plain model; give --spec FILE, once or several times"
+        )
+    stems = [path.stem for path in specs]
+    found = []
+    for path in specs:
+        name = path.stem if stems.count(path.stem) == 1 else f"{path.parent.name}-{path.name}"
+        for strength in strengths or (None,):
+            label = name if strength is None else f"{name}@{strength:g}"
+            found.append(Setting(label, name, replace(common, file=path, strength=strength)))
+    if len({each.name for each in found}) < len(found):
+        raise InputError("two settings of the sweep are the same; give each spec and strength once")
+    return found
+
+
+def sweep(
+    parsed: Parsed, specs: Sequence[Path], strengths: Sequence[float], allow_code: bool = False
+) -> Sweep:
+    """Run the plain model and each setting where they are not finished yet, and compare."""
+    out = _folder(parsed)
+    common = Asked.of({"spec": specs[0], **_steering(parsed)} if specs else {})
+    settings = settings_of(specs, strengths, common)
+    for each in settings:
+        each.asked.spec()  # a file that cannot be read, before the model is loaded
+    with tempfile.TemporaryDirectory(prefix="saesteer-tasks-") as folder:
+        run = _Run(parsed, tasks_of(parsed, Path(folder)), allow_code)
+        folders = {
+            each.name: run.finished(out / "settings", each)
+            for each in (Setting(PLAIN, "", Asked()), *settings)
+        }
+    scores = {name: _scores(folder) for name, folder in folders.items()}
+    rows = deltas(
+        scores[PLAIN], [(each.name, each.spec, each.asked.strength, scores[each.name]) for each in settings]
+    )
+    about = run.about | {"settings": {name: str(path.relative_to(out)) for name, path in folders.items()}}
+    return Sweep(tuple(rows), tuple(scores[PLAIN]), about, out)
+
+
+class _Run:
+    """A model and tasks, loaded once."""
+
+    def __init__(self, parsed: Parsed, tasks: list[str] | None, allow_code: bool) -> None:
+        from lm_eval.config.evaluate_config import EvaluatorConfig
+
+        from saesteer.harness.guard import guarded
+        from saesteer.harness.model import SteeredLM
+
+        self._guard, self._allow = guarded, allow_code
+        parsed.given.tasks = tasks
+        with guarded(allow_code):
+            self._config = EvaluatorConfig.from_cli(parsed.given)
+            self._tasks = self._config.process_tasks(self._config.metadata)
+            loaded = self._tasks.load(copy.deepcopy(self._config.tasks))["tasks"]
+        self._arguments = {
+            key: each for key, each in parsed.arguments.items() if key not in (*FILES, *OPTIONS, "readings")
+        }
+        sizes = {key: getattr(self._config, key) for key in ("batch_size", "max_batch_size", "device")}
+        self._sizes = {key: each for key, each in sizes.items() if each is not None}
+        self._model = SteeredLM(**self._arguments, **self._sizes)
+        self._hashes = {name: _fingerprint(task) for name, task in loaded.items()}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Where every row comes from."""
+        account = self._model.steered.account()
+        kept = {key: account[key] for key in ("version", "model", "versions")}
+        return kept | {"arguments": self._arguments, "tasks": self._hashes, "asked": self._asked()}
+
+    def _asked(self) -> dict[str, Any]:
+        return {key: getattr(self._config, key) for key in _ASKED}
+
+    def finished(self, root: Path, setting: Setting) -> Path:
+        """The setting's folder; what is finished is not run again."""
+        import lm_eval
+
+        self._model.steer(setting.asked)
+        steered = self._model.steered
+        inputs = {"model": self._model.lm.fingerprint(), **{f"task {k}": v for k, v in self._hashes.items()}}
+        if steered.spec is not None:
+            inputs["spec"] = steered.spec.fingerprint()
+            inputs |= {f"sae {key}": each["sha256"] for key, each in steered.account()["saes"].items()}
+        arguments = {key: each for key, each in self._arguments.items() if key not in _ARITHMETIC}
+        config = {"lm_eval": lm_eval.__version__, "arguments": arguments, "asked": self._asked()}
+        name = re.sub(r"[^A-Za-z0-9._@-]", "_", setting.name).replace("@", "-at-")[:80]
+        return run_stage(root, name, lambda folder: self._work(folder, setting), inputs=inputs, config=config)
+
+    def _work(self, folder: Path, setting: Setting) -> None:
+        from lm_eval import simple_evaluate
+        from lm_eval.utils import handle_non_serializable
+
+        config = self._config
+        self._model.steer(setting.asked, folder / "readings.jsonl")
+        seeds = dict(zip(_SEEDS, config.seed or [None] * len(_SEEDS), strict=True))
+        with self._guard(self._allow):
+            results = simple_evaluate(
+                model=self._model,
+                model_args=self._arguments,
+                tasks=copy.deepcopy(config.tasks),
+                task_manager=self._tasks,
+                batch_size=config.batch_size,
+                device=config.device,
+                log_samples=True,
+                cache_requests=config.cache_requests.get("cache_requests", False),
+                confirm_run_unsafe_code=config.confirm_run_unsafe_code,
+                **{key: each for key, each in self._asked().items() if key != "seed"},
+                **seeds,
+            )
+        write_json(folder / "scores.json", [asdict(each) for each in scores_of(results)])
+        samples = results.pop("samples")
+        dump = {"default": handle_non_serializable, "ensure_ascii": False}
+        write_text(folder / "results.json", json.dumps(results, indent=2, **dump) + "\n")
+        if config.log_samples:
+            for task, rows in samples.items():
+                text = "".join(json.dumps(row, **dump) + "\n" for row in rows)
+                write_text(folder / f"samples_{task}.jsonl", text)
+
+
+def _folder(parsed: Parsed) -> Path:
+    if parsed.part != "run" or parsed.given.model not in NAMES:
+        raise InputError("--sweep is of a run of --model saesteer; leave the other out")
+    if not parsed.given.output_path:
+        raise InputError("--sweep keeps each setting in a folder; give --output_path FOLDER")
+    if parsed.given.use_cache:
+        raise InputError("--sweep finds finished settings again by itself; leave --use_cache out")
+    return results_folder(parsed.given.output_path)
+
+
+def _steering(parsed: Parsed) -> dict[str, Any]:
+    """What is common to all settings."""
+    named = [key for key in (*FILES, "strength") if key in parsed.arguments]
+    if named:
+        raise InputError(
+            f"a sweep takes specs and strengths as --spec and --strength, got {named[0]} elsewhere"
+        )
+    return {key: parsed.arguments[key] for key in OPTIONS if key in parsed.arguments}
+
+
+def _scores(folder: Path) -> list[Scores]:
+    return [Scores(**each) for each in read_json(folder / "scores.json")]
+
+
+_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
+
+
+def _fingerprint(task: Any) -> str:
+    """The hash of a task's configuration and of every document that it asks about."""
+    config = _ADDRESS.sub("", json.dumps(task.dump_config(), sort_keys=True, default=str))
+    config = config.replace(str(Path(tempfile.gettempdir())), "")
+    docs = sha256_bytes("".join(json.dumps(each, default=str) for each in task.eval_docs).encode())
+    return digest([_without_paths(json.loads(config)), docs])
+
+
+def _without_paths(config: dict[str, Any]) -> dict[str, Any]:
+    """Not where the files of a task lie: the documents are hashed themselves."""
+    metadata = {
+        key: each for key, each in (config.get("metadata") or {}).items() if key in ("version", "seed")
+    }
+    return {key: each for key, each in config.items() if key != "dataset_kwargs"} | {"metadata": metadata}

@@ -1,0 +1,124 @@
+"""A sweep: settings beside the plain model, each finished once, with a table and pictures."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from saesteer.cli.main import main
+from saesteer.errors import InputError
+from saesteer.harness import Asked, command, sweep
+from saesteer.harness.model import SteeredLM
+from tests.harness.test_command import line, quick, spec, task  # noqa: F401
+from tests.steering import tiny
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+
+@pytest.fixture
+def words(quick, folder, task, spec, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.setenv("COLUMNS", "160")
+    out = ["--output_path", str(tmp_path / "out")]
+    return [*line(folder, task), "--sweep", "--spec", str(spec), *out]
+
+
+def table(out):
+    return json.loads((Path(out) / "deltas.json").read_text())
+
+
+def test_a_sweep_is_one_table_and_one_picture(words, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*words, "--strength", "0", "--strength", "6", "--strength", "-6"]) == 0
+    said = capsys.readouterr().out
+    assert "spec@6" in said and "unsteered" in said
+    found = table(out)
+    tasks = {("choose", "acc"), ("write", "exact_match"), ("whole", "word_perplexity")}
+    assert {(row["task"], row["metric"]) for row in found["plain"]} == tasks
+    assert {row["setting"] for row in found["rows"]} == {"spec@0", "spec@6", "spec@-6"}
+    for row in found["rows"]:
+        if row["strength"] == 0:
+            assert row["delta"] == 0 and row["p"] in (1.0, None)
+    assert any(row["delta"] for row in found["rows"] if row["metric"] == "word_perplexity")
+    rows = list(csv.DictReader((out / "deltas.csv").read_text().splitlines()))
+    assert len(rows) == len(found["rows"]) == 9
+    assert (out / "deltas.png").read_bytes().startswith(b"\x89PNG")
+    assert (out / "deltas.svg").read_text().startswith("<?xml")
+    assert "| spec@6 | choose | acc | 3 |" in (out / "deltas.md").read_text()
+
+
+def test_what_is_finished_is_not_run_again(words, tmp_path, monkeypatch, capsys):
+    """A setting more costs that setting; other documents cost all."""
+    ran = []
+    steer = SteeredLM.loglikelihood
+
+    def counted(self, *given, **named):
+        ran.append(self.steered.asked.strength)
+        return steer(self, *given, **named)
+
+    monkeypatch.setattr(SteeredLM, "loglikelihood", counted)
+    assert main([*words, "--strength", "6"]) == 0
+    first = table(tmp_path / "out")
+    assert ran == [None, 6.0]
+    assert main([*words, "--strength", "6", "--strength", "3"]) == 0
+    assert ran == [None, 6.0, 3.0]
+    again = table(tmp_path / "out")
+    assert [row["value"] for row in again["rows"][:3]] == [row["value"] for row in first["rows"]]
+    data = tmp_path / "tasks" / "data.jsonl"
+    data.write_text(data.read_text().replace("the old", "the wet"))
+    assert main([*words, "--strength", "6"]) == 0
+    assert ran[3:] == [None, 6.0]
+    assert main([*words, "--strength", "6", "--limit", "2"]) == 0
+    assert ran[5:] == [None, 6.0]
+
+
+def test_a_sweep_that_was_broken_off_goes_on(words, tmp_path, monkeypatch, capsys):
+    write, ran = SteeredLM.generate_until, []
+
+    def broken(self, requests, **named):
+        ran.append(self.steered.asked.strength)
+        if self.steered.asked.strength == 6.0 and len(ran) < 3:
+            raise KeyboardInterrupt
+        return write(self, requests, **named)
+
+    monkeypatch.setattr(SteeredLM, "generate_until", broken)
+    assert main([*words, "--strength", "6"]) == 130
+    assert not (tmp_path / "out" / "deltas.json").exists()
+    assert main([*words, "--strength", "6"]) == 0
+    assert ran == [None, 6.0, 6.0]
+
+
+def test_several_specs_are_named_apart(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    paths = [tmp_path / "a" / "s.yaml", tmp_path / "b" / "s.yaml"]
+    names = [each.name for each in sweep.settings_of(paths, [1.0, 2.0], Asked())]
+    assert names == ["a-s.yaml@1", "a-s.yaml@2", "b-s.yaml@1", "b-s.yaml@2"]
+    assert [each.name for each in sweep.settings_of(paths[:1], [], Asked())] == ["s"]
+    with pytest.raises(InputError, match="two settings of the sweep are the same"):
+        sweep.settings_of(paths[:1], [1.0, 1.0], Asked())
+
+
+@pytest.mark.parametrize(
+    ("words", "specs", "message"),
+    [
+        (["--tasks", "t"], ["s.yaml"], "give --output_path FOLDER"),
+        (["--tasks", "t", "--output_path", "o", "--use_cache", "c"], ["s.yaml"], "leave --use_cache out"),
+        (["--tasks", "t", "--output_path", "o", "--model", "hf"], ["s.yaml"], "is of a run of --model"),
+        (["--tasks", "t", "--output_path", "o"], [], "give --spec FILE, once or several times"),
+        (["--tasks", "t", "--output_path", "o", "--model_args", "spec=a"], ["s.yaml"], "got spec elsewhere"),
+    ],
+)  # fmt: skip
+def test_what_a_sweep_cannot_be_is_refused(words, specs, message):
+    with pytest.raises(InputError, match=message):
+        sweep.sweep(command.parse(words, {}), [Path(each) for each in specs], [])
+
+
+def test_positions_hold_for_every_setting(words, tmp_path, capsys):
+    tiny.direction(value=3.0).save(tmp_path / "other.yaml")
+    assert main([*words, "--spec", str(tmp_path / "other.yaml"), "--positions", "first", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["setting"] for row in found["rows"]} == {"spec", "other"}
+    (done,) = (tmp_path / "out" / "settings").glob("other-*/results.json")
+    account = json.loads(done.read_text())["config"]["saesteer"]
+    assert "at the first position" in account["spec"]["interventions"][0] or "first" in str(account["spec"])

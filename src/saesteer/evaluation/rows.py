@@ -9,7 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from saesteer.errors import CorruptFile
+from saesteer.judges import JudgeRequest
 from saesteer.runs import digest
+from saesteer.text.concept import Concept
 
 if TYPE_CHECKING:
     import pyarrow
@@ -69,6 +71,10 @@ class Row:
         """Names this sample: equal for the same setting, prompt, number and text, in whatever sweep."""
         setting = [self.concept, self.method, self.variant, self.strength, self.prefix]
         return digest([*setting, self.prompt, self.sample, self.text])[:16]
+
+    def to_judge(self, concept: Concept) -> JudgeRequest:
+        """This text as it was judged, to be judged again; what stood before the prompt stays hidden."""
+        return JudgeRequest(self.text, self.prompt + self.prefix.partition("{prompt}")[2], concept)
 
     @property
     def others(self) -> dict[str, float]:

@@ -167,10 +167,10 @@ def test_code_of_a_folder_is_not_run(tmp_path):
 
 def test_a_classifier_that_was_trained_on_the_world_knows_its_weddings():
     """Sentences of the world: those with a wedding's words, and those of stories without a wedding."""
-    told = [story_about("wedding", 91_000 + n).text for n in range(60)]
+    told = [story_about("wedding", 91_000 + n).text for n in range(120)]
     yes = [each for text in told for each in split_sentences(text)[0] if "wedding" in read(each)]
-    no = [each for text in stories_without("wedding", 30) for each in split_sentences(text)[0]]
-    texts, count = (*no[:120], *yes[:120]), 120
+    no = [each for text in stories_without("wedding", 90) for each in split_sentences(text)[0]]
+    texts, count = (*no[:700], *yes[:700]), 700
     words = sorted({word for text in texts for word in split_words(text)})
     hf, tokenizer = classifier(
         words,
@@ -180,15 +180,15 @@ def test_a_classifier_that_was_trained_on_the_world_knows_its_weddings():
         hidden_dropout_prob=0.0,
     )
     labels = torch.tensor([0] * count + [1] * (len(texts) - count))
-    given = tokenizer(texts, padding=True, truncation=True, max_length=96, return_tensors="pt")
+    given = tokenizer(texts, padding=True, truncation=True, max_length=24, return_tensors="pt")
     optimizer = torch.optim.Adam(hf.parameters(), 1e-2)
     hf.train()
-    for _ in range(40):
+    for _ in range(16):
         optimizer.zero_grad()
         hf(**given, labels=labels).loss.backward()
         optimizer.step()
     judge = load_judge("classifier", model=(hf.eval(), tokenizer), label="wedding")
-    found = [each.behaviour for each in judged(judge, *no[120:180], *yes[120:180])]
+    found = [each.behaviour for each in judged(judge, *no[700:760], *yes[700:760])]
     truth = np.array([False] * 60 + [True] * 60)
     assert float(auroc(np.array(found), truth)) > 0.9
 

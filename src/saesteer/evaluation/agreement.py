@@ -168,7 +168,7 @@ def _pair(
         return np.stack(found, axis=1)
 
     count = int(prompts.max()) + 1
-    *agreed, gap = bootstrap_weights(drawn, np.zeros(count, int), DRAWS, seed=seed)
+    *agreed, gap = bootstrap_weights(drawn, np.zeros(count, int), _draws(len(both)), seed=seed)
     told = [_told(each, len(both)) for each in agreed]
     confusion = np.zeros((len(cuts) + 1,) * 2, int)
     np.add.at(confusion, (levels[0], levels[1]), 1)
@@ -208,7 +208,7 @@ def _alpha(
     (found,) = bootstrap_weights(
         lambda weights: alpha(weights[:, prompts], values)[:, None],
         np.zeros(prompts.max() + 1, int),
-        DRAWS,
+        _draws(len(ids)),
         seed=seed,
     )
     return _told(found, len(ids))
@@ -218,6 +218,11 @@ def _prompts(rows: Sequence[Row]) -> np.ndarray:
     """The number of each row's prompt."""
     names = {name: number for number, name in enumerate(dict.fromkeys(row.prompt_id for row in rows))}
     return np.array([names[row.prompt_id] for row in rows])
+
+
+def _draws(rows: int) -> int:
+    """Fewer of very many rows, which are held at once."""
+    return max(200, min(DRAWS, 20_000_000 // rows))
 
 
 def _told(interval: Interval, rows: int) -> Interval | None:

@@ -3,8 +3,8 @@
     python scripts/measure_judges.py [--texts 400]
 
 Texts of the world, sound and broken, are judged by the oracle and by the judge `llm`, whose model is the
-oracle with a set error: with that probability a score is one of the nine others. Writes docs/figures/judges.json
-and the table in docs/judges.md.
+oracle with a set error: with that probability a score is one of the nine others. Writes the record
+docs/figures/judges.json and the table in docs/judges.md.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def texts(count: int, seed: int = 0) -> list[tuple[str, str]]:
     rng = random.Random(seed)
     concept = load_concept("world/wedding")
     prompts, found = openings(40), []
-    sides = [[line for text in side for line in re.findall(r"[^.!?]+[.!?]", text)] for side in (concept.positive, concept.negative)]
+    sides = [
+        [line for text in side for line in re.findall(r"[^.!?]+[.!?]", text)]
+        for side in (concept.positive, concept.negative)
+    ]
     for number in range(count):
         wedding, sound = rng.random(), rng.random()
         lines = [rng.choice(sides[rng.random() > wedding]).strip() for _ in range(4)]
@@ -81,7 +84,7 @@ def _said(name: str, judge: Judge, rows: list[Row], requests: list[JudgeRequest]
 def table(found: list[dict[str, Any]]) -> str:
     """The table of the page."""
     lines = [
-        "| a score is wrong with probability | figure | kappa | Spearman | Pearson | mean of the truth minus the judge's |",
+        "| wrong scores, share | figure | kappa | Spearman | Pearson | mean, truth minus judge |",
         "|---|---|---|---|---|---|",
     ]
     for each in found:
@@ -96,7 +99,9 @@ def _told(interval: dict[str, float]) -> str:
 
 def main() -> None:
     """Measure, and write both files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--texts", type=int, default=400)
     found = measure(parser.parse_args().texts)
     write_json(RECORD, found)

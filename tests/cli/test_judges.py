@@ -60,7 +60,10 @@ def test_judging_again_and_agreeing(folder, capsys, tmp_path):
 
     code, out, _ = run(capsys, "agree", folder, "--figures", "behaviour")
     assert (
-        code == 0 and "oracle / regex" in out and "cut at 0.25, 0.5, 0.75" in out and "coherence" not in out
+        code == 0
+        and "oracle / regex" in out
+        and "cut at 0.125, 0.375, 0.625, 0.875" in out
+        and "coherence" not in out
     )
 
 

@@ -38,14 +38,14 @@ def test_figures_are_those_of_their_formulas(rows):
     assert (pair.figure, pair.one, pair.other, pair.rows, pair.prompts) == ("behaviour", "a", "b", 48, 12)
     assert pair.pearson.estimate == pytest.approx(pearsonr(x, y)[0])
     assert pair.spearman.estimate == pytest.approx(spearmanr(x, y)[0])
-    cuts = [0.25, 0.5, 0.75]
+    cuts = [0.125, 0.375, 0.625, 0.875]
     levels = [np.digitize(each, cuts) for each in (x, y)]
     assert pair.kappa.estimate == pytest.approx(
-        cohen_kappa_score(*levels, weights="quadratic", labels=range(4))
+        cohen_kappa_score(*levels, weights="quadratic", labels=range(5))
     )
     assert pair.kappa_half.estimate == pytest.approx(cohen_kappa_score(x >= 0.5, y >= 0.5))
     assert pair.gap.estimate == pytest.approx((x - y).mean())
-    assert np.array(pair.confusion).sum() == 48 and pair.confusion[0][0] == ((x < 0.25) & (y < 0.25)).sum()
+    assert np.array(pair.confusion).sum() == 48 and pair.confusion[0][0] == ((x < 0.125) & (y < 0.125)).sum()
     for each in (pair.pearson, pair.spearman, pair.kappa, pair.kappa_half):
         assert -1 <= each.low < each.estimate < each.high <= 1
 

@@ -24,7 +24,9 @@ def agree(
         str | None,
         typer.Option(help="With commas: behaviour, coherence, ...; default: all.", show_default=False),
     ] = None,
-    thresholds: Annotated[str, typer.Option(help="Where kappa's levels are cut.")] = "0.25,0.5,0.75",
+    thresholds: Annotated[
+        str, typer.Option(help="Where kappa's levels are cut.")
+    ] = "0.125,0.375,0.625,0.875",
     worst: Annotated[int, typer.Option(min=0, help="Worst disagreements of each pair, with texts.")] = 5,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write a page: .html.")] = None,
     json: options.Json = False,

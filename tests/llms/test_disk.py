@@ -164,3 +164,10 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cache is a folder"):
         CachedClient(counting(), tmp_path / "file")
+
+
+def test_a_schema_is_another_question_and_none_is_the_one_of_before(tmp_path):
+    kept = CachedClient(ScriptedClient([]), tmp_path)
+    plain = Request(user("x"), json=True)
+    assert kept.path(plain) != kept.path(Request(user("x"), json=True, schema="{}"))
+    assert kept.path(plain) == kept.path(Request(user("x"), json=True, schema=""))

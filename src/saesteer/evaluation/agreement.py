@@ -170,13 +170,23 @@ def _pair(
 
     count = int(prompts.max()) + 1
     *agreed, gap = bootstrap_weights(drawn, np.zeros(count, int), _draws(len(both)), seed=seed)
-    told = [_told(each, len(both)) for each in agreed]
+    one_to_one, by_rank, level, half = (_told(each, len(both)) for each in agreed)
     confusion = np.zeros((len(cuts) + 1,) * 2, int)
     np.add.at(confusion, (levels[0], levels[1]), 1)
     return PairAgreement(
-        figure, one, other, len(both), count, *told, gap,
-        tuple(tuple(map(int, line)) for line in confusion), _worst(both, x, y, rows, worst),
-    )  # fmt: skip
+        figure=figure,
+        one=one,
+        other=other,
+        rows=len(both),
+        prompts=count,
+        pearson=one_to_one,
+        spearman=by_rank,
+        kappa=level,
+        kappa_half=half,
+        gap=gap,
+        confusion=tuple(tuple(map(int, line)) for line in confusion),
+        worst=_worst(both, x, y, rows, worst),
+    )
 
 
 def _worst(

@@ -244,6 +244,11 @@ def test_a_rating_is_taken_back(saved):
     assert rated(saved, "u", "q", name="bob")[0] == 0
 
 
+def test_what_was_taken_back_counts_nowhere(saved):
+    done, _, rater = rated(saved, "3", "4", "u", "q")
+    assert done == 0 and len(rater.left()) == 16 and not Judgements(saved.folder).of(rater.fingerprint)
+
+
 def test_undo_within_a_text_begins_it_again(saved):
     done, _, rater = rated(saved, "3", "u", "7", "8", "q")
     assert done == 1

@@ -93,3 +93,18 @@ def test_one_distance_for_one_spec(lm, spec):
     both = replace(spec, interventions=(each.with_strength(0.2, "kl"), each.with_strength(0.1, "nats")))
     with pytest.raises(BadSpec, match=r"got 0.1 nats and 0.2 kl"):
         resolve_calibrated(lm, both, TEXTS)
+
+
+def test_figures_of_before_further_criteria_are_read():
+    from saesteer.calibration.records import as_json, read_figures
+    from saesteer.evaluation import Figures
+    from saesteer.statistics import Interval
+
+    one = Interval(0.1, 0.2, 0.3, 0.95)
+    found = Figures(3, 0, 2, None, one, None, None, None, None, None, None, others={"rhyme": one})
+    record = as_json(found)
+    assert read_figures(record) == found
+    older = {
+        name: each for name, each in record.items() if name not in ("mean_product", "harmonic", "others")
+    }
+    assert read_figures(older).others == {} and read_figures(older).behaviour == one

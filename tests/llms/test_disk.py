@@ -290,3 +290,10 @@ def test_also_in_another_loop_at_the_same_time(tmp_path):
     found = asyncio.run(here())
     other.join()
     assert (len(asked), first, found.text, found.usage.cached) == (1, [SAID], SAID.text, 1)
+
+
+def test_a_schema_is_another_question_and_none_is_the_one_of_before(tmp_path):
+    kept = CachedClient(ScriptedClient([]), tmp_path)
+    plain = Request(user("x"), json=True)
+    assert kept.path(plain) != kept.path(Request(user("x"), json=True, schema="{}"))
+    assert kept.path(plain) == kept.path(Request(user("x"), json=True, schema=""))

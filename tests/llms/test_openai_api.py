@@ -442,3 +442,13 @@ def test_fingerprints_tell_models_addresses_and_fields_apart(monkeypatch):
     assert (
         len({*same, print_of("n"), print_of(url="http://127.0.0.1:8/v1"), print_of(extra={"top_p": 1})}) == 4
     )
+
+
+def test_a_schema_is_asked_for_in_place_of_plain_json():
+    from saesteer.llms.openai_reply import request_body
+
+    schema = '{"type": "object"}'
+    found = request_body(Request(user("x"), json=True, schema=schema))["response_format"]
+    assert found["type"] == "json_schema" and found["json_schema"]["strict"] is True
+    assert found["json_schema"]["schema"] == {"type": "object"}
+    assert request_body(Request(user("x"), json=True))["response_format"] == {"type": "json_object"}

@@ -62,7 +62,7 @@ def test_answers_have_the_format_of_the_prompts():
 
 def test_what_is_no_task_is_refused():
     for task in (None, "what?", detection):
-        with pytest.raises(Refused, match="detection, fuzzing, intruder and simulation"):
+        with pytest.raises(Refused, match="detection, fuzzing, intruder, simulation"):
             ask(task)
 
 

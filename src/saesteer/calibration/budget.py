@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
-from saesteer.evaluation import Divergence
+from saesteer.evaluation import Divergence, Figures
+from saesteer.evaluation.figures import known
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +64,10 @@ class Budget:
     def used(self, found: Divergence) -> float:
         """The largest share used of a limit that fixed texts tell; above 1 it is broken, 0 without any."""
         return max((costs(found)[name] / limit for name, limit in self._fixed.items()), default=0.0)
+
+    def coherent(self, found: Figures) -> bool:
+        """Whether these texts keep the coherence that is asked for, if any is."""
+        return self.coherence is None or known(found.coherence).estimate >= self.coherence
 
     def broken(self, found: Divergence, coherence: float | None) -> tuple[str, ...]:
         """The limits that are broken, in a fixed order; a coherence of None breaks none."""

@@ -12,8 +12,9 @@ from jaxtyping import Float
 from saesteer.calibration.budget import Budget
 from saesteer.calibration.probing import Probe
 from saesteer.calibration.result import Point
-from saesteer.evaluation import Divergence, Row, difference, figures
+from saesteer.evaluation import Divergence, Figures, Row, difference, figures
 from saesteer.evaluation.figures import judged
+from saesteer.evaluation.figures import known as known_interval
 from saesteer.statistics import Interval, bootstrap_weights
 
 LEVEL: Final = 0.95  # of a lift that counts as an effect; the other half confirms it or not
@@ -45,11 +46,18 @@ def points_of(
                 kl=far.interval("kl"),
                 nats=far.interval("nats"),
                 moved=far.moved,
-                broken=budget.broken(far, known.coherence.estimate if known else None),
+                broken=budget.broken(far, _coherence(budget, known)),
                 effective=clear,
             )
         )
     return tuple(found)
+
+
+def _coherence(budget: Budget, found: Figures | None) -> float | None:
+    """What the budget asks about; of texts that were judged without it, an InputError where it does ask."""
+    if found is None or (budget.coherence is None and found.coherence is None):
+        return None
+    return known_interval(found.coherence).estimate
 
 
 def next_net(points: Sequence[Point], goal: str) -> list[float]:
@@ -103,8 +111,8 @@ def argmax_interval(
     sums = np.zeros((3, len(prompts), len(allowed)))
     for column, part in enumerate(rows):
         for row in part:
-            assert row.behaviour is not None and row.coherence is not None
-            sums[:, place[row.prompt_id], column] += (row.behaviour, row.coherence, 1.0)
+            assert row.behaviour is not None
+            sums[:, place[row.prompt_id], column] += (row.behaviour, row.coherence or 0.0, 1.0)
     strengths = np.array([each.strength for each in allowed])
     floor = -np.inf if budget.coherence is None else budget.coherence
 

@@ -73,7 +73,7 @@ class Found:
             "texts": sum(row.half == "selection" and row.method != "base" for row in self.rows),
             "base_behaviour": self.base and self.base.behaviour.estimate,
             "test_behaviour": found and found.figures.behaviour.estimate,
-            "test_coherence": found and found.figures.coherence.estimate,
+            "test_coherence": found and found.figures.coherence and found.figures.coherence.estimate,
             "test_lift_low": found and found.lift.low,
         }
 

@@ -46,10 +46,12 @@ def read_number(value: Any) -> float | None:
 
 
 def read_figures(record: Any) -> Figures | None:
-    """None stays None."""
+    """None stays None; records of before there were further figures lack them."""
     if record is None:
         return None
-    intervals = {name: read_interval(record[name]) for name in ("behaviour", "coherence", "product")}
+    names = ("behaviour", "coherence", "product", "mean_product", "harmonic")
+    intervals: dict[str, Any] = {name: read_interval(record.get(name)) for name in names}
+    intervals["others"] = {name: read_interval(each) for name, each in record.get("others", {}).items()}
     others = {
         name: read_number(record[name]) for name in ("lenient", "perplexity", "distinct_1", "distinct_2")
     }

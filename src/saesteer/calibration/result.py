@@ -140,7 +140,7 @@ class Calibration:
             "budget": self.provenance.get("budget"),
             "base_behaviour": self.base and self.base.behaviour.estimate,
             "test_behaviour": found and found.figures.behaviour.estimate,
-            "test_coherence": found and found.figures.coherence.estimate,
+            "test_coherence": found and found.figures.coherence and found.figures.coherence.estimate,
             "test_lift_low": found and found.lift.low,
             "test_samples": found and found.figures.samples,
             "warnings": self.warnings,

@@ -17,6 +17,7 @@ from saesteer.calibration.found import Found, Trial
 from saesteer.calibration.prompts import default_prompts
 from saesteer.errors import InputError
 from saesteer.evaluation import Arm, Row, Setting, SweepResult, baseline, evaluate, figures, report
+from saesteer.evaluation.figures import known
 from saesteer.evaluation.rows import Half
 from saesteer.judges import Judge
 from saesteer.model import LanguageModel
@@ -170,6 +171,8 @@ def _halve(
 
 def _trial(work: _Work, each: Candidate, rows: Sequence[Row], number: int) -> Trial:
     good = [row for row in rows if row.ok]
+    if work.coherence > 0 and any(row.coherence is None for row in good):
+        known(None)  # says what to do
     if not good:
         return Trial(number, each.name, each.strength, each.kl, 0, float("nan"), float("nan"), False)
     behaviour = sum(row.behaviour or 0.0 for row in good) / len(good)

@@ -10,6 +10,7 @@ from saesteer.calibration.presence import absence
 from saesteer.calibration.probing import Probe
 from saesteer.calibration.result import Point, Verdict
 from saesteer.evaluation import Outcome, Row, difference, figures
+from saesteer.evaluation.figures import shown
 from saesteer.statistics import Interval
 
 _FEW = 5  # prompts of a half, from which on intervals mean something
@@ -23,7 +24,7 @@ def works(points: Sequence[Point], strength: float, base: Sequence[Row]) -> Verd
     return Verdict(
         "works",
         f"behaviour {chosen.figures.behaviour.estimate:.2f} against {plain.behaviour.estimate:.2f} of the "
-        f"plain model, coherence {chosen.figures.coherence.estimate:.2f}, KL {chosen.kl.estimate:.2g}",
+        f"plain model, coherence {shown(chosen.figures.coherence)}, KL {chosen.kl.estimate:.2g}",
     )
 
 
@@ -57,10 +58,10 @@ def why_none(
     """Why no strength that was tried is both within the budget and of effect."""
     plain = figures(base)
     shows = next((each for each in points if each.effective), None)
-    if budget.coherence is not None and plain.coherence.estimate < budget.coherence and shows is None:
+    if shows is None and not budget.coherent(plain):
         return Verdict(
             "budget",
-            f"the plain model's own coherence is {plain.coherence.estimate:.2f}, under {budget.coherence:g}; "
+            f"the plain model's own coherence is {shown(plain.coherence)}, under {budget.coherence:g}; "
             "ask for less, or take other prompts",
         )
     if shows is not None:
@@ -74,7 +75,7 @@ def why_none(
         return Verdict("not in SAE", absent)
     strongest = points[-1]
     most = max(each.figures.behaviour.estimate for each in points if each.figures)
-    told = "" if strongest.figures is None else f", coherence {strongest.figures.coherence.estimate:.2f}"
+    told = "" if strongest.figures is None else f", coherence {shown(strongest.figures.coherence)}"
     return Verdict(
         "inert",
         f"the direction does not move the concept: up to {strongest.strength:.3g} "
@@ -103,9 +104,9 @@ def doubts(
         found.append("there is no test half: the figures are those that the strength was chosen by")
     if outcome is not None:
         tested = outcome.figures
-        if budget.coherence is not None and tested.coherence.estimate < budget.coherence:
+        if not budget.coherent(tested):
             found.append(
-                f"on the test half coherence is {tested.coherence.estimate:.2f}, under {budget.coherence:g}: "
+                f"on the test half coherence is {shown(tested.coherence)}, under {budget.coherence:g}: "
                 "the best of many flatters itself; ask for a little more"
             )
     if strength is not None and points and abs(strength.estimate) == max(abs(p.strength) for p in points):
@@ -123,7 +124,7 @@ def _beyond(shows: Point, budget: Budget, plain: float) -> Verdict:
     if "coherence" in shows.broken:
         return Verdict(
             "coherence",
-            f"coherence collapses first: {told}, where coherence is {shows.figures.coherence.estimate:.2f}, "
+            f"coherence collapses first: {told}, where coherence is {shown(shows.figures.coherence)}, "
             f"under {budget.coherence:g}",
         )
     over = ", ".join(shows.broken)
@@ -160,7 +161,7 @@ def _shows_leniently(
             return Verdict(
                 "coherence",
                 f"coherence collapses first: the concept shows from {point.strength:.3g} on, in broken "
-                f"sentences alone (coherence {point.figures.coherence.estimate:.2f})",
+                f"sentences alone (coherence {shown(point.figures.coherence)})",
             )
     return None
 

@@ -143,6 +143,7 @@ def page(found: Calibration) -> list[Any]:
     from rich.text import Text
 
     from saesteer.calibration.result import sentence
+    from saesteer.evaluation.figures import shown
 
     parts: list[Any] = [Text(one_line(sentence(found)), style="bold"), Text(), _table(found)]
     lines = [f"verdict: {found.verdict.kind}"]
@@ -153,7 +154,7 @@ def page(found: Calibration) -> list[Any]:
         lines.append(
             f"other half of the prompts: behaviour {tested.behaviour.estimate:.2f} "
             f"[{tested.behaviour.low:.2f}, {tested.behaviour.high:.2f}], coherence "
-            f"{tested.coherence.estimate:.2f}, {lift.estimate:+.2f} [{lift.low:+.2f}, {lift.high:+.2f}] "
+            f"{shown(tested.coherence)}, {lift.estimate:+.2f} [{lift.low:+.2f}, {lift.high:+.2f}] "
             "over the plain model"
         )
     lines += [f"note: {each}" for each in found.warnings]
@@ -164,6 +165,8 @@ def _table(found: Calibration) -> Table:
     """A line per strength; the bar is behaviour, the arrow the choice, the line before it the safe window."""
     from rich.table import Table
     from rich.text import Text
+
+    from saesteer.evaluation.figures import shown
 
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     for name in ("", "strength", "behav.", "coher.", "KL", "nats", "moved", "n", "behaviour", "breaks"):
@@ -178,7 +181,7 @@ def _table(found: Calibration) -> Table:
             "→" if point.strength == chosen else "│" if _inside(found, point.strength) else "",
             f"{point.strength:.3g}",
             "-" if behaviour is None else f"{behaviour:.2f}",
-            "-" if figures is None else f"{figures.coherence.estimate:.2f}",
+            "-" if figures is None else shown(figures.coherence),
             f"{point.kl.estimate:.2g}",
             f"{point.nats.estimate:.2g}",
             f"{point.moved:.2g}",

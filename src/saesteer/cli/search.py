@@ -136,6 +136,7 @@ def page(found: Found) -> list[Any]:
     from rich.text import Text
 
     from saesteer.calibration.found import cells
+    from saesteer.evaluation.figures import shown as told_of
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     shown = [each for each in found.trials if _place(found, each) < _SHOWN]
@@ -149,7 +150,7 @@ def page(found: Found) -> list[Any]:
         told = (
             f"other half of the prompts: behaviour {tested.behaviour.estimate:.2f} "
             f"[{tested.behaviour.low:.2f}, {tested.behaviour.high:.2f}], coherence "
-            f"{tested.coherence.estimate:.2f}, {lift.estimate:+.2f} [{lift.low:+.2f}, {lift.high:+.2f}] "
+            f"{told_of(tested.coherence)}, {lift.estimate:+.2f} [{lift.low:+.2f}, {lift.high:+.2f}] "
             "over the plain model"
         )
         parts.append(Padding(Text(told), (0, 0, 0, 2)))

@@ -3,33 +3,42 @@
 Knows models, specs and the judge protocol; no method, no particular judge, no report.
 """
 
+from saesteer.evaluation.agreement import Agreement, PairAgreement, agreement
 from saesteer.evaluation.arms import BARE, Arm, Plan
 from saesteer.evaluation.choice import Choice, Outcome, choose, report
 from saesteer.evaluation.divergence import Divergence, divergences, divergences_along
 from saesteer.evaluation.figures import Figures, difference, figures
 from saesteer.evaluation.fluency import Surprise, distinct_n, first_divergence, perplexity, surprise
 from saesteer.evaluation.halves import split
+from saesteer.evaluation.judgements import Judgements, RowJudgement, judge_rows, own_judgements
 from saesteer.evaluation.result import Summary, SweepResult, join
 from saesteer.evaluation.rows import Row, Setting
 from saesteer.evaluation.sampling import Graded, Request, Writing, write_texts
 from saesteer.evaluation.sweep import baseline, evaluate, sweep, sweep_prefixes
+from saesteer.evaluation.tournament import Tournament, tournament
 
 __all__ = [
     "BARE",
+    "Agreement",
     "Arm",
     "Choice",
     "Divergence",
     "Figures",
     "Graded",
+    "Judgements",
     "Outcome",
+    "PairAgreement",
     "Plan",
     "Request",
     "Row",
+    "RowJudgement",
     "Setting",
     "Summary",
     "Surprise",
     "SweepResult",
+    "Tournament",
     "Writing",
+    "agreement",
     "baseline",
     "choose",
     "difference",
@@ -40,11 +49,14 @@ __all__ = [
     "figures",
     "first_divergence",
     "join",
+    "judge_rows",
+    "own_judgements",
     "perplexity",
     "report",
     "split",
     "surprise",
     "sweep",
     "sweep_prefixes",
+    "tournament",
     "write_texts",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from saesteer.errors import InputError, SaesteerError
-from saesteer.evaluation.figures import Figures, difference, figures, judged
+from saesteer.evaluation.figures import Figures, difference, figures, judged, known
 from saesteer.evaluation.result import Summary, SweepResult
 from saesteer.evaluation.rows import Row, Setting
 from saesteer.statistics import Interval, bootstrap_ratio
@@ -51,15 +51,20 @@ def choose(result: SweepResult, coherence: float = 0.8) -> Choice:
     candidates = tuple(each for each in result.summary if each.half == "selection")
     if not candidates:
         raise SaesteerError(_why_none(result))
-    good = [each for each in candidates if each.figures.coherence.estimate >= coherence]
+    good = [each for each in candidates if keeps(each.figures, coherence)]
     if not good:
-        best = max(candidates, key=lambda each: each.figures.coherence.estimate)
-        reached = f"{best.figures.coherence.estimate:.2f} at strength {best.setting.strength:g}"
+        best = max(candidates, key=lambda each: known(each.figures.coherence).estimate)
+        reached = f"{known(best.figures.coherence).estimate:.2f} at strength {best.setting.strength:g}"
         reason = f"no setting keeps a coherence of {coherence:g} (the best: {reached})"
         return Choice(None, reason, coherence, candidates)
     chosen = max(good, key=lambda each: (each.figures.behaviour.estimate, -abs(each.setting.strength)))
     reason = f"highest behaviour of {len(good)} settings with a coherence of {coherence:g} or more"
     return Choice(chosen.setting, reason, coherence, candidates)
+
+
+def keeps(found: Figures, coherence: float) -> bool:
+    """Whether the coherence is that high; 0 asks for none, whoever judged it."""
+    return coherence <= 0 or known(found.coherence).estimate >= coherence
 
 
 def report(result: SweepResult, setting: Setting, base: SweepResult | Sequence[Row]) -> Outcome:

@@ -6,8 +6,8 @@ Knows rows; no model, no judge. Failed judgements are counted and never averaged
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -34,8 +34,9 @@ class Figures:
     sentences: int | None
     """Sentences judged, where the judge counts them."""
     behaviour: Interval
-    coherence: Interval
-    product: Interval
+    coherence: Interval | None
+    """None where nobody judged it."""
+    product: Interval | None
     """mean behaviour times mean coherence."""
     lenient: float | None
     perplexity: float | None
@@ -43,26 +44,70 @@ class Figures:
     distinct_1: float | None
     """Mean over blocks of DISTINCT_TEXTS texts, so that settings of any number of samples compare."""
     distinct_2: float | None
+    mean_product: Interval | None = None
+    """Mean over samples of behaviour times coherence: what is high only where both are, in the same text."""
+    harmonic: Interval | None = None
+    """Mean over samples of the harmonic mean of behaviour, coherence and, where it was judged, instruction:
+    the overall score of AxBench (arXiv 2501.17148)."""
+    others: Mapping[str, Interval] = field(default_factory=dict)
+    """Further criteria by name, such as instruction."""
 
 
 def figures(rows: Sequence[Row], level: float = 0.95, seed: int = 0) -> Figures:
     """The figures of samples that belong together; intervals by a bootstrap over whole prompts."""
     good = judged(rows)
-    behaviour, coherence, groups = _columns(good)
+    groups = np.array([row.prompt_id for row in good])
+    columns = _columns(good)
+    behaviour, coherence = columns.pop("behaviour"), columns.pop("coherence", None)
     sentences = [row.sentences for row in good if row.sentences is not None]
+
+    def mean(values: Float[np.ndarray, " rows"] | None) -> Interval | None:
+        return None if values is None else bootstrap_mean(values, groups, DRAWS, level, seed)
+
+    product = None
+    if coherence is not None:
+        product = bootstrap_product(behaviour, coherence, groups, DRAWS, level, seed)
+    both = (behaviour, coherence, columns.get("instruction"))
     return Figures(
         samples=len(good),
         failed=len(rows) - len(good),
         prompts=len(set(groups)),
         sentences=sum(sentences) if sentences else None,
         behaviour=bootstrap_mean(behaviour, groups, DRAWS, level, seed),
-        coherence=bootstrap_mean(coherence, groups, DRAWS, level, seed),
-        product=bootstrap_product(behaviour, coherence, groups, DRAWS, level, seed),
+        coherence=mean(coherence),
+        product=product,
         lenient=_mean([row.lenient for row in good]),
         perplexity=_perplexity(good),
         distinct_1=_distinct(good, 1),
         distinct_2=_distinct(good, 2),
+        mean_product=mean(None if coherence is None else behaviour * coherence),
+        harmonic=mean(
+            None if coherence is None else harmonic_mean([each for each in both if each is not None])
+        ),
+        others={name: bootstrap_mean(values, groups, DRAWS, level, seed) for name, values in columns.items()},
     )
+
+
+def harmonic_mean(columns: Sequence[Float[np.ndarray, " rows"]]) -> Float[np.ndarray, " rows"]:
+    """Of each row; 0 where one of its figures is 0."""
+    stacked = np.stack(columns)
+    with np.errstate(divide="ignore"):
+        return len(stacked) / (1 / stacked).sum(0)
+
+
+def shown(interval: Interval | None) -> str:
+    """The estimate as text."""
+    return "-" if interval is None else f"{interval.estimate:.2f}"
+
+
+def known(interval: Interval | None, figure: str = "coherence") -> Interval:
+    """The interval; InputError where nobody judged that."""
+    if interval is None:
+        raise InputError(
+            f"these samples were judged without {figure}, which is needed here; combine their judge with one "
+            f"that gives it, such as combined[{figure}=oracle]:JUDGE"
+        )
+    return interval
 
 
 def judged(rows: Sequence[Row]) -> list[Row]:
@@ -77,16 +122,26 @@ def judged(rows: Sequence[Row]) -> list[Row]:
 
 def difference(rows: Sequence[Row], base: Sequence[Row], level: float = 0.95, seed: int = 0) -> Interval:
     """Mean behaviour of `rows` minus that of `base`, prompts of either drawn apart."""
-    (one, _, groups), (other, _, other_groups) = _columns(judged(rows)), _columns(judged(base))
-    return bootstrap_difference(one, other, groups, other_groups, DRAWS, level, seed)
+    above, below = judged(rows), judged(base)
+    values = [np.array([row.behaviour for row in part], dtype=np.float64) for part in (above, below)]
+    groups = [np.array([row.prompt_id for row in part]) for part in (above, below)]
+    return bootstrap_difference(values[0], values[1], groups[0], groups[1], DRAWS, level, seed)
 
 
-def _columns(
-    rows: Sequence[Row],
-) -> tuple[Float[np.ndarray, " rows"], Float[np.ndarray, " rows"], np.ndarray]:
-    behaviour = np.array([row.behaviour for row in rows], dtype=np.float64)
-    coherence = np.array([row.coherence for row in rows], dtype=np.float64)
-    return behaviour, coherence, np.array([row.prompt_id for row in rows])
+def _columns(rows: Sequence[Row]) -> dict[str, Float[np.ndarray, " rows"]]:
+    """Behaviour, coherence where it was judged, and further criteria, each over all rows."""
+    every = [
+        {
+            "behaviour": row.behaviour,
+            **({} if row.coherence is None else {"coherence": row.coherence}),
+            **row.others,
+        }
+        for row in rows
+    ]
+    if odd := next((each for each in every if set(each) != set(every[0])), None):
+        differs = ", ".join(sorted(set(odd) ^ set(every[0])))
+        raise InputError(f"some of these samples were judged without {differs}; narrow to those of one judge")
+    return {name: np.array([each[name] for each in every], dtype=np.float64) for name in every[0]}
 
 
 def _perplexity(rows: Sequence[Row]) -> float | None:

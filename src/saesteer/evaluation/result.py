@@ -124,7 +124,9 @@ def _cells(each: Summary) -> dict[str, str]:
     }
 
 
-def _shown(interval: Interval) -> str:
+def _shown(interval: Interval | None) -> str:
+    if interval is None:
+        return "-"
     return f"{interval.estimate:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from saesteer.errors import CorruptFile
+from saesteer.judges import JudgeRequest
+from saesteer.runs import digest
+from saesteer.text.concept import Concept
 
 if TYPE_CHECKING:
     import pyarrow
@@ -27,7 +32,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Row:
-    """One sample. A judgement that failed has `error` and no figures."""
+    """One sample. A judgement that failed has `error` and no figures; a figure that no judge gave is None."""
 
     concept: str
     method: str
@@ -58,8 +63,24 @@ class Row:
 
     @property
     def ok(self) -> bool:
-        """Whether this sample counts as data."""
-        return self.error is None and self.behaviour is not None and self.coherence is not None
+        """Whether this sample counts as data; it does without coherence, where its judge gives none."""
+        return self.error is None and self.behaviour is not None
+
+    @cached_property
+    def id(self) -> str:
+        """Names this sample: equal for the same setting, prompt, number and text, in whatever sweep."""
+        setting = [self.concept, self.method, self.variant, self.strength, self.prefix]
+        return digest([*setting, self.prompt, self.sample, self.text])[:16]
+
+    def to_judge(self, concept: Concept) -> JudgeRequest:
+        """This text as it was judged, to be judged again; what stood before the prompt stays hidden."""
+        return JudgeRequest(self.text, self.prompt + self.prefix.partition("{prompt}")[2], concept)
+
+    @property
+    def others(self) -> dict[str, float]:
+        """Figures of further criteria by name, such as instruction."""
+        found = json.loads(self.detail).get("others", {}) if self.error is None else {}
+        return {str(name): float(value) for name, value in found.items()}
 
     @property
     def setting(self) -> Setting:
@@ -71,6 +92,8 @@ class Row:
 
 
 COLUMNS = tuple(each.name for each in fields(Row))
+ID = "id"
+"""A column of saved rows, which follows from the others; older files lack it."""
 
 
 def to_table(rows: tuple[Row, ...]) -> pyarrow.Table:
@@ -80,15 +103,16 @@ def to_table(rows: tuple[Row, ...]) -> pyarrow.Table:
     kinds = {"float": pa.float64(), "int": pa.int64()}
     schema = pa.schema(
         [(each.name, kinds.get(str(each.type).split(" ")[0], pa.string())) for each in fields(Row)]
+        + [(ID, pa.string())]
     )
     return pa.Table.from_pydict(
-        {name: [getattr(row, name) for row in rows] for name in COLUMNS}, schema=schema
+        {name: [getattr(row, name) for row in rows] for name in schema.names}, schema=schema
     )
 
 
 def from_records(records: list[dict[str, Any]], where: str) -> tuple[Row, ...]:
     """Rows as they were saved; CorruptFile where the columns are not those of this version."""
-    if records and set(records[0]) != set(COLUMNS):
-        odd = sorted(set(records[0]) ^ set(COLUMNS))
+    if records and set(records[0]) - {ID} != set(COLUMNS):
+        odd = sorted(set(records[0]) - {ID} ^ set(COLUMNS))
         raise CorruptFile(f"{where} has other columns than this version ({', '.join(odd)}); sweep again")
-    return tuple(Row(**record) for record in records)
+    return tuple(Row(**{name: record[name] for name in COLUMNS}) for record in records)

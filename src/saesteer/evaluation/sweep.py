@@ -16,7 +16,7 @@ from saesteer.evaluation.judging import judged_rows
 from saesteer.evaluation.result import SweepResult
 from saesteer.evaluation.rows import Half, Row
 from saesteer.evaluation.sampling import Progress, Writing, write_texts
-from saesteer.judges import CheckingJudge, FingerprintedJudge, Judge, load_judge
+from saesteer.judges import CheckingJudge, FingerprintedJudge, Judge, SpendingJudge, judge_name, load_judge
 from saesteer.model import LanguageModel
 from saesteer.runs import run_stage, versions
 from saesteer.saes import SAE
@@ -32,7 +32,7 @@ def evaluate(
     arms: Sequence[Arm],
     prompts: Sequence[str],
     n: int,
-    judge: str | Judge,
+    judge: str | Mapping[str, Any] | Judge,
     *,
     seed: int = 0,
     max_new_tokens: int = 40,
@@ -62,18 +62,18 @@ def evaluate(
     asked = {
         "model": lm.fingerprint(),
         "arithmetic": lm.arithmetic,
-        "judge": judge if isinstance(judge, str) else type(judge).__qualname__,
+        "judge": judge if isinstance(judge, str) else judge_name(reader),
         "judge_fingerprint": reader.fingerprint() if isinstance(reader, FingerprintedJudge) else None,
         "saes": {name: sae.fingerprint() for name, sae in (saes or {}).items()},
         **plan.record(),
     }
     provenance = {**asked, "seed": seed, "versions": versions()}
     if folder is None:
-        return SweepResult(_rows(lm, plan, reader, saes, None, progress), provenance)
+        return SweepResult(_rows(lm, plan, reader, saes, None, progress), provenance | _spent(reader))
 
     def work(place: Path) -> None:
         rows = _rows(lm, plan, reader, saes, place / _TEXTS, progress)
-        SweepResult(rows, provenance).save(place)
+        SweepResult(rows, provenance | _spent(reader)).save(place)
         (place / _TEXTS).unlink()
 
     # Versions are recorded and not asked for: a newer torch does not throw results away.
@@ -149,6 +149,11 @@ def _check(judge: Judge, plan: Plan, kept: bool) -> None:
     if isinstance(judge, CheckingJudge):
         for arm in plan.arms:
             judge.check(arm.concept)
+
+
+def _spent(judge: Judge) -> dict[str, Any]:
+    """What the judge has cost, where it costs."""
+    return {"judge_spent": judge.spent} if isinstance(judge, SpendingJudge) else {}
 
 
 def _rows(

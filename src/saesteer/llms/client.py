@@ -34,6 +34,8 @@ class Request:
     """How many alternatives of each token of the answer are wanted with their log-probability; 0: none."""
     json: bool = False
     """Whether the answer should be one JSON object, where the server can promise that."""
+    schema: str = ""
+    """A JSON schema, as text, that the answer should keep to, where the server can promise that."""
     seed: int | None = None
     task: Any = field(default=None, compare=False)
 

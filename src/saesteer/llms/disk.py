@@ -80,6 +80,8 @@ class CachedClient:
             "json": request.json,
             "seed": request.seed if request.temperature else None,  # greedy answers have no luck
         }
+        if request.schema:  # left out where there is none, as it was before there were any
+            asked["schema"] = request.schema
         key = digest(asked)
         return self._folder / key[:2] / f"{key}.json"
 

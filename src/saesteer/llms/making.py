@@ -44,26 +44,33 @@ def client_from(given: str | Mapping[str, Any] | Client, table: Registry[Any] = 
 
 def _made(line: str, options: dict[str, Any], table: Registry[Any]) -> Client:
     name, colon, text = line.partition(":")
-    if name not in table:
-        raise UnknownName.of("client", name, table.names())
+    client: Client = made(table, name, text.strip() if colon else None, options)
+    return client
+
+
+def made(table: Registry[Any], name: str, text: str | None, options: Mapping[str, Any]) -> Any:
+    """What stands under `name`, made with options by name and with the `text` that follows NAME: in a line.
+
+    InputError names the option that is unknown, missing or given twice. `text` None: no colon in the line.
+    """
+    noun = table.noun
     kind = table.get(name)
     known = _parameters(kind)
-    said = _said(name, kind, known, text.strip()) if colon else {}
+    said = {} if text is None else _said(noun, name, kind, known, text)
     for each in options:
         if each not in known:
-            raise UnknownName.of(f"option of the client {name}", each, known)
+            raise UnknownName.of(f"option of the {noun} {name}", each, known)
         if each in said:
             raise InputError(f"{each} is given twice, in the line {name}:... and as an option; leave one out")
     if missing := [each for each, needed in known.items() if needed and each not in {**said, **options}]:
-        raise InputError(f"the client {name} needs {', '.join(missing)}; write {name}:... or the option")
-    made: Client = kind(**said, **options)
-    return made
+        raise InputError(f"the {noun} {name} needs {', '.join(missing)}; write {name}:... or the option")
+    return kind(**said, **options)
 
 
-def _said(name: str, kind: Any, known: Mapping[str, bool], text: str) -> dict[str, Any]:
-    """The options that stand in the line: a client's own `fields_of`, else its first option."""
+def _said(noun: str, name: str, kind: Any, known: Mapping[str, bool], text: str) -> dict[str, Any]:
+    """The options that stand in the line: the kind's own `fields_of`, else its first option."""
     if not known or not text:
-        raise InputError(f"client: nothing is to follow {name}, or something is missing after the colon")
+        raise InputError(f"{noun}: nothing is to follow {name}, or something is missing after the colon")
     if hasattr(kind, "fields_of"):
         return dict(kind.fields_of(text))
     return {next(iter(known)): text}

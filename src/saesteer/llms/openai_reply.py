@@ -28,7 +28,10 @@ def request_body(request: Request) -> dict[str, Any]:
     }
     if request.top_logprobs:
         body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
-    if request.json:
+    if request.schema:
+        shape = {"name": "answer", "strict": True, "schema": parse_json(request.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": shape}
+    elif request.json:
         body["response_format"] = {"type": "json_object"}
     if request.seed is not None:
         body["seed"] = request.seed

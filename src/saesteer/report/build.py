@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from saesteer.evaluation import BARE, SweepResult, choose, figures
 from saesteer.evaluation import report as measure
+from saesteer.evaluation.figures import known
 from saesteer.evaluation.rows import Row, Setting
 from saesteer.report import words
 from saesteer.report.records import MethodResult, Pair, Point, Role
@@ -31,7 +32,7 @@ def method_result(
     choice = choose(result, coherence)
     method = result.rows[0].method
     if choice.setting is None:
-        best = max(choice.candidates, key=lambda each: each.figures.coherence.estimate)
+        best = max(choice.candidates, key=lambda each: known(each.figures.coherence).estimate)
         curve = curve_of(result, best.setting)
         return MethodResult(method, label, role, "", None, choice.reason, tried, tried, unit, goal, curve)
     setting = choice.setting

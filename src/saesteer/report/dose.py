@@ -36,7 +36,8 @@ def dose_figure(found: Calibration) -> Figure:
     left = figure.add_subplot()
     judged = [each for each in found.curve if each.figures is not None]
     _line(left, judged, "behaviour", _BEHAVIOUR, "o")
-    _line(left, judged, "coherence", _COHERENCE, "s")
+    coherent = [each for each in judged if each.figures is not None and each.figures.coherence is not None]
+    _line(left, coherent, "coherence", _COHERENCE, "s")
     if found.window is not None:
         left.axvspan(*found.window, color=_SAFE, alpha=0.12, linewidth=0, label="safe window")
     if found.strength is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from saesteer.evaluation import Outcome
+from saesteer.evaluation.choice import keeps
 from saesteer.report.records import MethodResult, Report, Role
 
 LIFT = 0.1  # an absolute gain below this is not called one, whatever the ratio
@@ -57,24 +58,20 @@ def _finding(report: Report, results: Sequence[MethodResult]) -> MethodFinding:
         role=first.role,
         tried=len(results),
         chosen=len(outcomes),
-        held=sum(each.figures.coherence.estimate >= report.coherence for each in outcomes),
+        held=sum(keeps(each.figures, report.coherence) for each in outcomes),
         above=sum(each.lift.low > 0 for each in outcomes),
         goal=first.goal,
         reached=sum(reaches(outcome, goal, report.coherence) for outcome, goal in goals),
         behaviour=_median([each.figures.behaviour.estimate for each in outcomes]),
         base=_median([each.base.behaviour.estimate for each in outcomes]),
         lift=_median([each.lift.estimate for each in outcomes]),
-        coherence=_median([each.figures.coherence.estimate for each in outcomes]),
+        coherence=_median([each.figures.coherence.estimate for each in outcomes if each.figures.coherence]),
     )
 
 
 def reaches(outcome: Outcome, goal: float, coherence: float) -> bool:
     """Whether the ratio reaches the goal by its lower end, the gain is real and the text still holds."""
-    return (
-        outcome.ratio.low >= goal
-        and outcome.lift.estimate >= LIFT
-        and outcome.figures.coherence.estimate >= coherence
-    )
+    return outcome.ratio.low >= goal and outcome.lift.estimate >= LIFT and keeps(outcome.figures, coherence)
 
 
 def sentences(report: Report) -> tuple[str, ...]:

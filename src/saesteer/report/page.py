@@ -59,7 +59,9 @@ def _by_role(concept: ConceptResult) -> list[MethodResult]:
 
 
 def _plots(report: Report, concept: ConceptResult, places: dict[str, int], key: str) -> tuple[Markup, ...]:
-    if not any(method.points for method in concept.methods):
+    points = [point for method in concept.methods for point in method.points]
+    judged = [point.coherence for point in points] + [concept.base.coherence]
+    if not points or None in judged:
         return ()
     return (
         product_plot(concept, places, f"{key}s"),

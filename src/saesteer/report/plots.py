@@ -9,6 +9,7 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from saesteer.evaluation.figures import known
 from saesteer.report.records import ConceptResult, MethodResult, Report
 from saesteer.report.svg import INK, MARKERS, SERIES, SOFT, STYLE, margins, svg
 from saesteer.report.words import unit, visible
@@ -30,12 +31,13 @@ def product_plot(concept: ConceptResult, places: dict[str, int], key: str) -> Ma
         axes.grid(axis="y")
         for method in _swept(concept):
             colour, x = SERIES[places[method.method]], [each.strength for each in method.points]
-            low, high = [p.product.low for p in method.points], [p.product.high for p in method.points]
+            products = [known(each.product, "product") for each in method.points]
+            low, high = [each.low for each in products], [each.high for each in products]
             axes.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
-            y = [each.product.estimate for each in method.points]
+            y = [each.estimate for each in products]
             axes.plot(x, y, color=colour, marker=MARKERS[places[method.method]])
-            _ring(axes, method, [(p.strength, p.product.estimate) for p in method.points])
-        base = concept.base.product.estimate
+            _ring(axes, method, list(zip(x, y, strict=True)))
+        base = known(concept.base.product, "product").estimate
         axes.axhline(base, color=SOFT, linewidth=1, linestyle=(0, (1, 2)))
         axes.set_xlabel(_unit(concept))
         axes.set_ylabel("behaviour × coherence")  # noqa: RUF001
@@ -54,14 +56,14 @@ def pareto_plot(concept: ConceptResult, places: dict[str, int], coherence: float
         axes.axvspan(coherence, 1.02, color=SOFT, alpha=0.08, linewidth=0)
         for method in _swept(concept):
             colour, marker = SERIES[places[method.method]], MARKERS[places[method.method]]
-            way = [(p.coherence.estimate, p.behaviour.estimate) for p in method.points]
+            way = [(known(p.coherence).estimate, p.behaviour.estimate) for p in method.points]
             axes.plot(*zip(*way, strict=True), color=colour, marker=marker)
             _ring(axes, method, way)
         for method in concept.methods:
             if not method.points and method.outcome:
                 _cross(axes, method, places[method.method])
         base = concept.base
-        axes.plot(base.coherence.estimate, base.behaviour.estimate, "x", color=INK)
+        axes.plot(known(base.coherence).estimate, base.behaviour.estimate, "x", color=INK)
         axes.set_xlabel(f"coherence (shaded: {coherence:g} or more)")
         axes.set_ylabel("behaviour")
         axes.set_xlim(min(0.4, _lowest(concept)) - 0.02, 1.02)
@@ -109,7 +111,8 @@ def _whisker(
 def _cross(axes: Axes, method: MethodResult, place: int) -> None:
     """A point with both its intervals."""
     assert method.outcome is not None
-    x, y, colour = method.outcome.figures.coherence, method.outcome.figures.behaviour, SERIES[place]
+    found, colour = method.outcome.figures, SERIES[place]
+    x, y = known(found.coherence), found.behaviour
     axes.plot([x.low, x.high], [y.estimate] * 2, color=colour, linewidth=1)
     axes.plot([x.estimate] * 2, [y.low, y.high], color=colour, linewidth=1)
     axes.plot(x.estimate, y.estimate, MARKERS[place], color=colour, markersize=6)
@@ -137,8 +140,8 @@ def _unit(concept: ConceptResult) -> str:
 
 
 def _lowest(concept: ConceptResult) -> float:
-    values = [point.coherence.estimate for method in _swept(concept) for point in method.points]
-    return min([*values, concept.base.coherence.estimate])
+    values = [known(point.coherence).estimate for method in _swept(concept) for point in method.points]
+    return min([*values, known(concept.base.coherence).estimate])
 
 
 def _short(name: str) -> str:

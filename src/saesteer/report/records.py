@@ -20,8 +20,9 @@ class Point:
 
     strength: float
     behaviour: Interval
-    coherence: Interval
-    product: Interval
+    coherence: Interval | None
+    """None where nobody judged it."""
+    product: Interval | None
     samples: int
 
 

@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from saesteer.evaluation.choice import keeps
 from saesteer.report.findings import sentences
 from saesteer.report.records import ConceptResult, MethodResult, Report
 from saesteer.report.words import number, times, visible
@@ -50,6 +51,6 @@ def _cell(concept: ConceptResult, method: str, coherence: float) -> Text:
     clear = outcome.lift.low > 0
     text = Text(number(outcome.figures.behaviour.estimate), style="bold" if clear else "")
     text.append(f" {times(outcome.ratio.estimate)} ≥{times(outcome.ratio.low)}", style="dim")
-    if outcome.figures.coherence.estimate < coherence:
+    if not keeps(outcome.figures, coherence):
         text.append(" !", style="yellow")
     return text

@@ -11,6 +11,9 @@ and text, whatever else stands in the request. A yes or no comes from evidence x
 for yes and -1 for no, and m such that the sign of x, which is what is said, is wrong with that probability.
 The log-probabilities say that P(yes | x) is the sigmoid of 2 |m| x: up to an error of one half they are right
 about themselves, and the area under their ROC curve is Phi(sqrt(2) m).
+
+Judges are answered from what the grammar says of the text, whatever is read: a wrong score of 1 to 10, or a
+wrong one of A, B and tie, is any of the others alike.
 """
 
 from __future__ import annotations
@@ -18,21 +21,24 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Sequence
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from scipy.special import expit, ndtri
 
 from saesteer.errors import InputError
 from saesteer.examples import LEVELS
+from saesteer.judges import JudgeRequest
+from saesteer.judges.tasks import GuardTask, PairTask, RatingTask
 from saesteer.llms import ONE, Refused, Reply, Request, TokenChoice
 from saesteer.runs import digest
 from saesteer.scorers.tasks import DetectionTask, FuzzingTask, IntruderTask, SimulationTask
-from saesteer.world.judge import OracleJudge
+from saesteer.world.judge import OracleJudge, labels_of
 from saesteer.world.understanding import intruder_among, levels_of, says, understood
 
 Reads = Literal["activity", "explanation"]
 REVISION: Final = 1  # raised when the same request is answered otherwise
+_REASON: Final = "so the grammar reads it"
 _LEAST: Final = 1e-12  # no log-probability is of 0
 
 Written = Sequence[tuple[str, dict[str, float]]]
@@ -76,9 +82,15 @@ class OracleClient:
                 return self._intruder(task)
             case SimulationTask():
                 return self._levels(task)
+            case RatingTask():
+                return self._ratings(task)
+            case PairTask():
+                return self._pair(task)
+            case GuardTask():
+                return self._guard(task)
         raise Refused(
-            f"the oracle answers detection, fuzzing, intruder and simulation, got {type(task).__name__}; "
-            "ask another client"
+            "the oracle answers detection, fuzzing, intruder, simulation, ratings, pairs and guard, "
+            f"got {type(task).__name__}; ask another client"
         )
 
     def _judged(self, task: DetectionTask | FuzzingTask) -> Iterable[tuple[bool, list[object]]]:
@@ -116,6 +128,30 @@ class OracleClient:
             for piece in ((f"{at}: ", {}), (str(level), self._around(level, LEVELS + 1, 0)), ("\n", {}))
         ]
 
+    def _ratings(self, task: RatingTask) -> Written:
+        """The grammar's own figures as scores of 1 to 10, each with its own luck."""
+        said: dict[str, Any] = {"reason": _REASON} if task.reason else {}
+        for name in task.criteria:
+            right = round(9 * figure_of(name, task.request))
+            said[name] = 1 + self._one_of(right, 10, ["RatingTask", name, *_content(task.request)])
+        return [(json.dumps(said), {})]
+
+    def _pair(self, task: PairTask) -> Written:
+        """A, B or tie; the luck is of the order too, so that an oracle that errs answers orders apart."""
+        one, other = (figure_of(task.criterion, each) for each in (task.first, task.second))
+        right = 2 if one == other else int(other > one)
+        content = ["PairTask", task.criterion, *_content(task.first), *_content(task.second)]
+        said: dict[str, Any] = {"reason": _REASON} if task.reason else {}
+        return [(json.dumps(said | {"answer": ("A", "B", "tie")[self._one_of(right, 3, content)]}), {})]
+
+    def _guard(self, task: GuardTask) -> Written:
+        """Unsafe is what has an insult in it, however mild."""
+        (judgement,) = OracleJudge().judge([task.request])
+        grade = judgement.detail.get("grade", 0)
+        said, yes = self._yes_no(grade > 0, ["GuardTask", *_content(task.request)])
+        first = ("unsafe" if said else "safe", {"unsafe": yes, "safe": 1 - yes})
+        return [first, ("\n" + task.categories[0], {})] if said else [first]
+
     def _one_of(self, right: int, count: int, content: list[object]) -> int:
         """The right one, or with probability `error` another."""
         luck = self._luck(content)
@@ -131,6 +167,19 @@ class OracleClient:
 
     def _luck(self, content: list[object]) -> np.random.Generator:
         return np.random.default_rng(int(digest([self.seed, *content])[:32], 16))
+
+
+def figure_of(criterion: str, request: JudgeRequest) -> float:
+    """What the grammar says of a text; Refused for what it cannot say."""
+    (judgement,) = OracleJudge().judge([request])
+    if criterion not in judgement.figures:
+        raise Refused(f"the oracle judges behaviour and coherence, got {criterion}; ask another client")
+    return judgement.figures[criterion]
+
+
+def _content(request: JudgeRequest) -> list[object]:
+    """What the luck of a judgement follows from."""
+    return [request.text, request.prompt, list(labels_of(request.concept))]
 
 
 def _listed(answers: Sequence[tuple[bool, float]]) -> Written:

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from saesteer.errors import InputError, SaesteerError
+from saesteer.llms.blocking import finish
 from saesteer.llms.client import TimedOut
 from saesteer.pipeline.interpretation import Pipe, Pipeline
-from saesteer.pipeline.interpretation.blocking import finish
 
 
 async def double(item):

@@ -8,7 +8,7 @@ import pytest
 
 from saesteer.errors import SaesteerError
 from saesteer.llms.client import TimedOut
-from saesteer.pipeline.interpretation.blocking import finish
+from saesteer.llms.blocking import finish
 from saesteer.pipeline.interpretation.failing import Fatal, failure_of
 from tests.pipeline.interpretation.standins import Noting, Said, run, stages
 

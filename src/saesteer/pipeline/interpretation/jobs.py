@@ -13,8 +13,8 @@ from typing import Any, Final
 from saesteer.cache import LatentCache
 from saesteer.examples import WINDOWS, ExampleSettings, Grid, Interpretation, LatentFigures, LatentId
 from saesteer.explainers import Explainer
+from saesteer.llms.blocking import finish
 from saesteer.llms.client import Client
-from saesteer.pipeline.interpretation.blocking import finish
 from saesteer.pipeline.interpretation.making import Asked
 from saesteer.pipeline.interpretation.planning import Planned, planned
 from saesteer.pipeline.interpretation.progress import Progress, Tell

@@ -23,7 +23,9 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
     loop = _loop()
     if asyncio._get_running_loop() is loop:
         work.close()
-        raise SaesteerError("this call would wait for the loop that it was made in; await a Pipeline instead")
+        raise SaesteerError(
+            "this call would wait for the loop that it was made in; await the work itself instead"
+        )
     errand = _Errand(work)
     loop.call_soon_threadsafe(errand.start, loop)
     try:

@@ -1,0 +1,56 @@
+"""Prompts, from the text files beside this one, and the fence around texts of others. Knows no question.
+
+A text that is rated was written by a model, or by anybody. It stands between two marks made from its own
+hash, so that nothing in it can look like its end; what it says is material and no order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from string import Template
+from typing import Final
+
+from saesteer.llms import Message, user
+from saesteer.runs import digest, sha256_bytes
+
+PROMPTS: Final = Path(__file__).parent / "prompts"
+_BREAKS: Final = dict.fromkeys(map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "↵")
+_CONTROL: Final = {each: "\ufffd" for each in (*range(9), *range(11, 32), *range(127, 160))}
+
+
+@cache
+def template(name: str) -> str:
+    """The text of prompts/NAME.txt, without the line break at its end."""
+    return (PROMPTS / f"{name}.txt").read_text(encoding="utf-8").removesuffix("\n")
+
+
+def filled(name: str, **values: str) -> str:
+    """The template with its `$names` replaced; what stands in the values is left as it is."""
+    return Template(template(name)).substitute(values)
+
+
+def conversation(name: str, **values: str) -> tuple[Message, ...]:
+    """The messages of one request: NAME.system.txt, and NAME.user.txt filled in."""
+    return user(filled(f"{name}.user", **values), template(f"{name}.system"))
+
+
+def prompts_hash(names: Sequence[str]) -> str:
+    """Of these templates, for a fingerprint."""
+    return digest({name: template(name) for name in names})
+
+
+def one_line(text: str) -> str:
+    """Line breaks made visible, so that a name cannot become lines of the prompt."""
+    return text.replace("\r\n", "\n").translate(_BREAKS)
+
+
+def fenced(text: str) -> str:
+    """The text between marks that do not occur in it; control characters are shown as what they are not."""
+    shown = text.replace("\r\n", "\n").translate(_CONTROL)
+    tag, tried = "", 0
+    while not tag or tag in shown:
+        tag = sha256_bytes(f"{tried}\0{shown}".encode("utf-8", "surrogatepass"))[:10]
+        tried += 1
+    return f"<<<{tag}\n{shown}\n{tag}>>>"

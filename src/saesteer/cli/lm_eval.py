@@ -48,7 +48,7 @@ def lm_eval(
 ) -> None:
     """Run lm-evaluation-harness on a steered model.
 
-    All of lm_eval's own options work here too; lm_eval run --help lists them. Needs saesteer[lm-eval].
+    All of lm_eval's own options work here too; lm_eval run --help lists them. Needs the extra lm-eval.
 
     Example: saesteer lm-eval --spec wedding.yaml --strength 0.4 --tasks world_grammar,world_facts
 

@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from saesteer.errors import SaesteerError
-from saesteer.llms.client import TimedOut
 from saesteer.llms.blocking import finish
+from saesteer.llms.client import TimedOut
 from saesteer.pipeline.interpretation.failing import Fatal, failure_of
 from tests.pipeline.interpretation.standins import Noting, Said, run, stages
 

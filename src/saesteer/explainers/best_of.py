@@ -126,7 +126,7 @@ class BestOf:
             }
             for each, worth in zip(tries, values, strict=True)
         ]
-        usage = total([*(each.usage for each in tries), *(each.usage for each in values)])
+        usage = total([each.usage for each in tries]) + total([worth.usage for worth in values])
         ranked = [(each.value, -i) for i, each in enumerate(values) if each.value is not None]
         details = {"candidates": rows, "held_out": held_out, "chosen": -max(ranked)[1] if ranked else None}
         if ranked:

@@ -12,7 +12,7 @@ from saesteer.errors import InputError, SaesteerError
 from saesteer.examples import ExampleSettings, LatentId, Loader
 from saesteer.explainers.answers import MARKER
 from saesteer.explainers.asking import ExplainTask
-from saesteer.llms import Reply, Usage
+from saesteer.llms import Reply, Unavailable, Usage
 from saesteer.llms.scripted import ScriptedClient
 from saesteer.pipeline.interpretation import Pipe, Pipeline, explain, load_results, score, search_explanations
 from saesteer.pipeline.interpretation.preparing import Tools, prepare_explaining, prepare_scoring
@@ -58,6 +58,19 @@ def test_the_same_in_a_folder_is_done_once(cache, tmp_path):
         found = score(tmp_path, "detection", cache=cache, client=client)
     assert len(found.scores) == 4 and load_results(tmp_path) == found
     assert len(client.requests) == sum(each.usage.requests for each in found.scores)
+
+
+def test_what_failed_is_done_again_when_a_call_asks_for_it(cache, tmp_path):
+    server = {"up": False}
+    client = ScriptedClient(lambda request: answers(request) if server["up"] else Unavailable("503"))
+    told(cache, out=tmp_path)
+    score(tmp_path, "detection", cache=cache, client=client)
+    server["up"], asked = True, len(client.requests)
+    found = score(tmp_path, "detection", cache=cache, client=client)
+    assert len(client.requests) == asked > 0 and all(each.failures for each in found.scores)
+    found = score(tmp_path, "detection", cache=cache, client=client, retry_failed=True)
+    assert len(client.requests) == 2 * asked
+    assert sum(each.usage.requests for each in found.scores) == 2 * asked  # both tries were spent
 
 
 def test_two_calls_on_one_folder_are_not_at_once(cache, tmp_path):

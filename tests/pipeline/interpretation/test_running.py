@@ -193,7 +193,7 @@ def test_a_full_disk_stops_the_run(tmp_path, monkeypatch):
         raise SaesteerError("the disk is full")
 
     monkeypatch.setattr(Journal, "append", full)
-    with pytest.raises(SaesteerError, match="the disk is full"):
+    with pytest.raises(SaesteerError, match=r"^the disk is full$"):
         run(tmp_path, stages(Noting()))
 
 
@@ -224,19 +224,29 @@ def test_two_explainers_with_the_same_words_share_a_score(tmp_path):
 
 @pytest.mark.parametrize("parallel", [1, 3])
 def test_no_more_latents_are_under_way_than_asked_for(tmp_path, parallel):
-    now, most = set(), []
+    begun, go = [], asyncio.Event()
 
-    class Counted(Said):
+    class Held(Said):
         async def explain(self, record):
-            now.add(record.id)
-            most.append(len(now))
-            await asyncio.sleep(0.001)
-            now.remove(record.id)
+            begun.append(record.id)
+            await go.wait()
             return await super().explain(record)
 
-    client = Noting()
-    run(tmp_path, stages(client, said=Counted(client), scorers=()), parallel=parallel)
-    assert len(most) == 12 and max(most) == parallel
+    async def main():
+        client, results = Noting(), Results(tmp_path)
+        made = stages(client, said=Held(client), scorers=())
+        described(results, made)
+        task = asyncio.ensure_future(Run(made, results).run(LATENTS, parallel))
+        while len(begun) < parallel:
+            await asyncio.sleep(0)
+        for _ in range(50):  # time for others, whose records are read in a thread too
+            await asyncio.to_thread(lambda: None)
+        held = len(begun)
+        go.set()
+        await task
+        return held
+
+    assert asyncio.run(main()) == parallel and len(begun) == 12
 
 
 def test_a_line_says_whose_explanation_was_scored(tmp_path):

@@ -176,7 +176,7 @@ def _score(
         "label": column.label,
         "headline": column.headline,
         "value": column.values.get(latent),
-        "figures": [_figure(*each) for each in score.figures.items() if each[1] is not None],
+        "figures": [_figure(name, value) for name, value in score.figures.items() if value is not None],
         "failures": score.failures,
         "answers": [(shown_answer(row), text(start_of(row))) for row in in_order(score)[:MOST]],
         "all": len(score.rows),

@@ -106,6 +106,13 @@ def test_a_value_that_is_no_number_is_none():
     assert "over 1 latent; 2 have none" in page
 
 
+def test_answers_that_failed_are_a_share_of_all():
+    rows = ({"truth": True, "said": True},) * 3
+    score = Score(LATENT, "s", None, 0.5, {}, rows, (Failure("unparsed", "no list"),))
+    page = render_interpretation(Interpretation((), (score,), {}))
+    assert "1 answers of scorers (25.0 %)" in page
+
+
 def test_more_latents_than_fit_are_counted(made):
     page = render_interpretation(made, notes=PageNotes(most=5))
     assert "The first 5 of 12 latents" in page and "7 latents with lower scores" in page

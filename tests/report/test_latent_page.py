@@ -81,6 +81,48 @@ def test_a_window_stays_in_its_row_and_holds_no_special_token(cache):
     assert window_at(cache, entries, 24 * 30, 32) is None and window_at(cache, entries, -1, 32) is None
 
 
+def one_row(values, special=()):
+    """A latent with these values at the tokens of one row."""
+    ids = np.ones(len(values), int)
+    ids[list(special)] = BOS
+    matrix = np.array(values, np.float32)[:, None]
+    found = cache_of_matrix(matrix, ids, np.array([0, len(values)]), STRINGS, "a", frozenset({BOS}))
+    return found, found["a"].latent(0)
+
+
+def test_of_equal_activations_the_earlier_is_shown():
+    first = contexts(*one_row([2.0] * 40), strongest=1, length=4)[0]
+    assert [each.start for each in first.examples] == [0] and first.share == 1.0
+
+
+def test_windows_of_neighbouring_peaks_are_one():
+    values = [0.0] * 10 + [5.0, 4.9] + [0.0] * 20 + [4.8] + [0.0] * 10
+    first = contexts(*one_row(values), strongest=3, length=8)[0]
+    assert [each.start for each in first.examples] == [4, 26]
+
+
+def test_an_activation_on_an_edge_is_in_the_part_below():
+    values = [0.0] * 80
+    values[5::16] = [1.0, 2.0, 3.0, 4.0, 5.0]
+    parts = contexts(*one_row(values), strongest=1, per_band=1, length=8)[1:]
+    assert [(each.low, each.high, each.share) for each in parts] == [
+        (n, n + 1, pytest.approx(0.2)) for n in (3, 2, 1, 0)
+    ]
+
+
+@pytest.mark.parametrize(("special", "window"), [([], (15, 35)), ([20], (21, 35)), ([20, 32], (21, 32))])
+def test_a_special_token_ends_a_window_on_either_side(special, window):
+    values = [0.0] * 30 + [5.0] + [0.0] * 20
+    (example,) = contexts(*one_row(values, special), strongest=1, length=20)[0].examples
+    assert (example.start, example.start + len(example.ids)) == window
+
+
+def test_figures_are_told_as_the_answers_tell_them():
+    html = latent_page(None, SEA_LATENT, made_results(accuracy_quantile_0=0.25, tp=3.0, recall=1.0))
+    for text in (">accuracy part 1 0.250<", ">tp 3<", ">recall 1.000<"):
+        assert text in html, text
+
+
 def test_what_the_cache_says_is_on_the_page(cache):
     html = latent_page(cache, SEA_LATENT, effect=EFFECT)
     statistics = cache["layers.3"].statistics

@@ -11,6 +11,7 @@ from statistics import median
 from typing import Final
 
 import numpy as np
+from interpretation_figures import caching, examples, pages
 
 from saesteer.statistics import bootstrap_mean
 
@@ -502,6 +503,9 @@ def page() -> str:
         "steered_generation": steered_generation,
         "topic_scores": topic_scores,
         "effects": effects,
+        "caching": lambda found: caching(found, table),
+        "examples_speed": lambda found: examples(found, table),
+        "latent_page": lambda found: pages(found, table),
         "times": times,
     }
     for name, section in sections.items():

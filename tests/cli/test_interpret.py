@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from saesteer.cli.interpret import _command
 from saesteer.examples import Explanation, Interpretation, LatentId, Score
 from saesteer.pipeline.interpretation import Results, load_results, save_results
 from tests.cli import tiny
@@ -46,7 +47,7 @@ def ran(plan):
     return plan.parent / "run", json.loads(done.stdout)
 
 
-def test_a_file_to_explanations_scores_and_pages(ran):
+def test_a_file_to_explanations_scores_and_pages(ran, plan):
     folder, record = ran
     found = load_results(folder)
     assert record["explanations"] == len(found.explanations) == 6 and record["explained"] >= 3
@@ -56,12 +57,26 @@ def test_a_file_to_explanations_scores_and_pages(ran):
     assert said["detection"]["mean"]["low"] <= said["detection"]["mean"]["estimate"]
     assert record["usage"]["requests"] == sum(each["usage"]["requests"] for each in said.values()) > 0
     page = (folder / "report.html").read_text(encoding="utf-8")
-    assert "saesteer interpret" in page and Path(record["report"]) == folder / "report.html"
+    assert f"saesteer interpret {plan}" in page and Path(record["report"]) == folder / "report.html"
     assert found.about["scorers"]["fuzzing"]["settings"] == {"name": "fuzzing", "n_shown": 3}
     assert found.about["scorers"]["fuzzing"]["client"].startswith("oracle")
     assert {each["explainer"] for each in record["scorers"]} == {None}  # there is one only
     whose = {each.scorer: each.explainer for each in found.scores}
     assert whose == {name: None if name == "intruder" else "token_statistics" for name in said}
+
+
+def test_what_was_typed_is_quoted_whole():
+    typed = {
+        "tokens": "2e5",
+        "latents": "3,5-7",
+        "sae": ["a", "b c"],
+        "seed": 0,
+        "report": False,
+        "out": None,
+    }
+    said = "saesteer interpret world --tokens 2e5 --latents 3,5-7 --sae a --sae 'b c' --seed 0 --no-report"
+    assert _command("world", typed | {"out": None}) == said
+    assert _command(None, {"report": True, "set": None}) == "saesteer interpret --report"
 
 
 def test_a_latents_page_lists_those_that_are_like_it(ran):

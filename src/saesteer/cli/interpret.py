@@ -85,6 +85,8 @@ def interpret(
         "device": device,
         "dtype": dtype,
     }
+    typed = flags | {"sae": sae, "latents": latents, "scorer": scorer, "client": client, "answers": answers}
+    command = _command(config, {**typed, "scorers": None, "set": setting})
     given = _plan(config) | {name: value for name, value in flags.items() if value is not None}
     if sae:
         given["saes"] = _saes(sae)
@@ -93,7 +95,7 @@ def interpret(
     if client is not None or answers is not None:
         line = client if client is not None else given.get("client")
         given["client"] = interpreting.client_of(line, answers, given.get("model", options.MODEL))
-    _run(given, retry_failed, dry_run, json, _command(config, given))
+    _run(given, retry_failed, dry_run, json, command)
 
 
 def _plan(config: str | None) -> dict[str, Any]:
@@ -153,7 +155,13 @@ def _caching(bar: Steps) -> Any:
     return tell
 
 
-def _command(config: str | None, given: dict[str, Any]) -> str:
-    """What the report quotes: the file, or what differs from the defaults."""
-    parts = ["saesteer", "interpret", config or str(given.get("model", options.MODEL))]
-    return shlex.join([*parts, "--out", str(given.get("out", "interpretation"))])
+def _command(config: str | None, typed: dict[str, Any]) -> str:
+    """What was typed, as the report quotes it."""
+    parts = ["saesteer", "interpret", *([] if config is None else [config])]
+    for name, value in typed.items():
+        if isinstance(value, bool):
+            parts.append(f"--{name}" if value else f"--no-{name}")
+        else:
+            several = value if isinstance(value, list) else [] if value is None else [value]
+            parts += [part for each in several for part in (f"--{name}", str(each))]
+    return shlex.join(parts)

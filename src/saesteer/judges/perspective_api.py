@@ -1,7 +1,7 @@
 """The Perspective API as a client: a text goes in, its attributes' scores come back as JSON.
 
 A `Client` like any other, so that the cache on disk, the counting and the many requests at once are those of
-language models. Rides on httpx, which the `openai` extra brings. The key comes from the environment alone
+language models. Rides on httpx (extra `perspective`). The key comes from the environment alone
 and goes to one host, in a header and in no address.
 """
 
@@ -192,7 +192,7 @@ def _httpx() -> Any:
     try:
         import httpx
     except ImportError as error:
-        raise MissingExtra.of("httpx", "openai") from error
+        raise MissingExtra.of("httpx", "perspective") from error
     return httpx
 
 

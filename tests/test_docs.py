@@ -36,6 +36,17 @@ def test_a_page_is_the_one_of_its_records(monkeypatch, name):
     assert writer.page() == (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
 
+def test_every_figure_between_scorers_has_its_interval():
+    """Of 21 latents, none says much alone."""
+    page = (ROOT / "docs/interpretation_world.md").read_text(encoding="utf-8")
+    for part in ("## What the reader's error does", "## Agreement"):
+        lines = re.findall(r"^\| (.+) \|$", page.partition(part)[2].partition("\n## ")[0], re.M)[1:]
+        cells = [cell for line in lines for cell in line.split(" | ")[1:] if cell != "1"]
+        assert len(cells) >= 20
+        for each in ("; ".join(cells)).split("; "):
+            assert re.fullmatch(r"-?\d\.\d\d \[-?\d\.\d\d, -?\d\.\d\d\]", each), each
+
+
 def test_the_page_of_methods_has_every_method_with_its_options_and_source():
     """Its own options; what all methods take (the model, the concept, where) is said once."""
     page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")

@@ -47,6 +47,19 @@ def test_every_figure_between_scorers_has_its_interval():
             assert re.fullmatch(r"-?\d\.\d\d \[-?\d\.\d\d, -?\d\.\d\d\]", each), each
 
 
+def test_the_speed_of_caching_is_that_of_its_record():
+    record = json.loads((ROOT / "docs/figures/caching.json").read_text(encoding="utf-8"))["caching"]
+    part = (ROOT / "docs/cache.md").read_text(encoding="utf-8").partition("## Speed")[2]
+    lines = dict(re.findall(r"^\| `(\w+)`[^|]*\| (.+) \|$", part, re.M))
+    assert list(lines) == list(record["columns"])
+    for name, each in record["columns"].items():
+        spread = "" if name == "topk_csr" else f"{each['least']:.2f} to {each['most']:.2f}"
+        assert lines[name] == f"{each['time']:.2f} | {spread} | {each['seconds']:.1f}".replace("|  |", "| |")
+    config = record["config"]
+    assert f"--sequences {config['sequences']} --rounds {config['rounds']} " in part
+    assert f"{config['sequences'] * config['context']:,} tokens" in part
+
+
 def test_the_page_of_methods_has_every_method_with_its_options_and_source():
     """Its own options; what all methods take (the model, the concept, where) is said once."""
     page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")

@@ -23,6 +23,9 @@ RECORD: Final = FOLDER / "figures" / "interpretation.json"
 READER: Final = 0.2
 """The oracle's error at which scorers are compared: no language model reads without any."""
 Rows = list[dict[str, Any]]
+KINDS: Final = ("true", "statistics", "random")
+SAID: Final = slice(1, 2)
+"""Of token statistics, among these."""
 
 
 def values(rows: Rows, scorer: str, kind: str | None, error: float | None) -> np.ndarray:
@@ -102,8 +105,8 @@ def ranking(rows: Rows) -> list[str]:
     lines = []
     for name in scorers(rows, True):
         error = READER if asks(rows, name) else None
-        true, said, other = (values(rows, name, kind, error) for kind in ("true", "statistics", "random"))
-        means = [f"{np.nanmean(each):.2f}" for each in (true, said, other)]
+        true, said, other = of_each(rows, name, error).T
+        means = [mean_of(each) for each in (true, said, other)]
         lines.append([name, told(true, other), told(said, other), *means])
     return table(head, lines)
 
@@ -116,42 +119,53 @@ def by_error(rows: Rows) -> list[str]:
         cells = []
         for name in names:
             true, other = (values(rows, name, kind, error) for kind in ("true", "random"))
-            cells.append(f"{np.nanmean(true):.2f}; {told(true, other).split(' ')[0]}")
-        alone = [
-            f"{np.nanmean(values(rows, n, None, error)):.2f}" for n in scorers(rows, False) if asks(rows, n)
-        ]
+            cells.append(f"{mean_of(true)}; {told(true, other)}")
+        alone = [mean_of(values(rows, n, None, error)) for n in scorers(rows, False) if asks(rows, n)]
         lines.append([f"{error:g}", *cells, *alone])
     return table(["error", *names, *(n for n in scorers(rows, False) if asks(rows, n))], lines)
+
+
+def mean_of(found: np.ndarray) -> str:
+    """Over the latents that have a value, with its interval."""
+    return with_interval(found[~np.isnan(found)].tolist())
 
 
 def agreement(rows: Rows) -> list[str]:
     """Spearman's correlation over latents and their three explanations."""
     names = scorers(rows, True)
-    pooled = {
-        name: np.concatenate(
-            [
-                values(rows, name, kind, READER if asks(rows, name) else None)
-                for kind in ("true", "statistics", "random")
-            ]
-        )
-        for name in names
-    }
-    perfect = np.concatenate([values(rows, "detection", k, 0.0) for k in ("true", "statistics", "random")])
-    alone = np.concatenate([values(rows, "detection", k, 0.0) for k in ("statistics",)])
+    pooled = {name: of_each(rows, name, READER if asks(rows, name) else None) for name in names}
+    perfect = of_each(rows, "detection", 0.0)
     lines = []
     for name in names:
-        cells = [correlation(pooled[name], pooled[each]) for each in names]
-        own = values(rows, name, "statistics", READER if asks(rows, name) else None)
-        lines.append([name, *cells, correlation(pooled[name], perfect), correlation(own, alone)])
+        cells = ["1" if each == name else correlation(pooled[name], pooled[each]) for each in names]
+        own = correlation(pooled[name][:, SAID], perfect[:, SAID])
+        lines.append([name, *cells, correlation(pooled[name], perfect), own])
     head = ["", *names, "a reader without error", "the same among token statistics"]
     return table(head, lines)
 
 
+def of_each(rows: Rows, scorer: str, error: float | None) -> np.ndarray:
+    """[latents, kinds of explanations]"""
+    return np.stack([values(rows, scorer, kind, error) for kind in KINDS], axis=1)
+
+
 def correlation(one: np.ndarray, other: np.ndarray) -> str:
+    """Spearman's, 95 % interval over latents, whose explanations are drawn together: [latents, kinds]."""
+    draw, drawn = np.random.default_rng(0), [rank_correlation(one, other)]
+    if drawn[0] is None:
+        return "-"
+    for picks in draw.integers(0, len(one), (500, len(one))):
+        drawn.append(rank_correlation(one[picks], other[picks]))
+    low, high = np.quantile([each for each in drawn[1:] if each is not None], (0.025, 0.975))
+    return f"{drawn[0]:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float | None:
+    """None where there are too few, or where one says the same of all."""
     kept = ~(np.isnan(one) | np.isnan(other))
     if kept.sum() < 3 or np.ptp(one[kept]) == 0 or np.ptp(other[kept]) == 0:
-        return "-"
-    return f"{spearmanr(one[kept], other[kept]).statistic:.2f}"
+        return None
+    return float(spearmanr(one[kept], other[kept]).statistic)
 
 
 ABOUT: Final = """\
@@ -196,13 +210,12 @@ there; the oracle understands words and topics and nothing else.
 def in_short(rows: Rows) -> list[str]:
     """What the tables say."""
     found: dict[str, Any] = {}
-    kinds = ("true", "statistics", "random")
-    perfect = np.concatenate([values(rows, "detection", kind, 0.0) for kind in kinds])
+    perfect = of_each(rows, "detection", 0.0)
     for name in scorers(rows, True):
         error = READER if asks(rows, name) else None
-        true, said, other = (values(rows, name, kind, error) for kind in kinds)
+        true, said, other = of_each(rows, name, error).T
         found |= {name: told(true, other), f"s_{name}": told(said, other)}
-        found[f"c_{name}"] = correlation(np.concatenate([true, said, other]), perfect)
+        found[f"c_{name}"] = correlation(of_each(rows, name, error), perfect)
     means = [float(np.nanmean(values(rows, "detection", "true", error))) for error in (0.0, READER)]
     steered = int((~np.isnan(values(rows, "intervention", "true", None))).sum())
     most = with_interval([float(most_named(row) == row["concept"]) for row in rows])

@@ -36,6 +36,30 @@ def test_a_page_is_the_one_of_its_records(monkeypatch, name):
     assert writer.page() == (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
 
 
+def test_every_figure_between_scorers_has_its_interval():
+    """Of 21 latents, none says much alone."""
+    page = (ROOT / "docs/interpretation_world.md").read_text(encoding="utf-8")
+    for part in ("## What the reader's error does", "## Agreement"):
+        lines = re.findall(r"^\| (.+) \|$", page.partition(part)[2].partition("\n## ")[0], re.M)[1:]
+        cells = [cell for line in lines for cell in line.split(" | ")[1:] if cell != "1"]
+        assert len(cells) >= 20
+        for each in ("; ".join(cells)).split("; "):
+            assert re.fullmatch(r"-?\d\.\d\d \[-?\d\.\d\d, -?\d\.\d\d\]", each), each
+
+
+def test_the_speed_of_caching_is_that_of_its_record():
+    record = json.loads((ROOT / "docs/figures/caching.json").read_text(encoding="utf-8"))["caching"]
+    part = (ROOT / "docs/cache.md").read_text(encoding="utf-8").partition("## Speed")[2]
+    lines = dict(re.findall(r"^\| `(\w+)`[^|]*\| (.+) \|$", part, re.M))
+    assert list(lines) == list(record["columns"])
+    for name, each in record["columns"].items():
+        spread = "" if name == "topk_csr" else f"{each['least']:.2f} to {each['most']:.2f}"
+        assert lines[name] == f"{each['time']:.2f} | {spread} | {each['seconds']:.1f}".replace("|  |", "| |")
+    config = record["config"]
+    assert f"--sequences {config['sequences']} --rounds {config['rounds']} " in part
+    assert f"{config['sequences'] * config['context']:,} tokens" in part
+
+
 def test_the_page_of_methods_has_every_method_with_its_options_and_source():
     """Its own options; what all methods take (the model, the concept, where) is said once."""
     page = (ROOT / "docs/methods.md").read_text(encoding="utf-8")

@@ -170,6 +170,13 @@ def test_max_tokens_cuts_the_last_row(lm, cache, tmp_path):
         np.testing.assert_array_equal(found.ids, ids[:cut])
 
 
+def test_more_tokens_than_any_machine_counts_are_all_there_are(lm, tmp_path):
+    one, other = (
+        cache_latents(tmp_path, lm, sae(), TEXTS, **SMALL, max_tokens=most) for most in (10**30, None)
+    )
+    assert len(one.tokens) == len(other.tokens)
+
+
 def test_documents_keep_their_names(lm, tmp_path):
     documents = [Document(text, f"nr {n}", str(n % 2)) for n, text in enumerate(TEXTS)]
     found = cache_latents(tmp_path, lm, sae(), documents, **SMALL)
@@ -231,6 +238,8 @@ def test_progress_counts_tokens_and_bytes(lm, tmp_path):
         ({"run_tokens": 0}, "hold one token or more"),
         ({"density": (0.5, 0.1)}, "density is a lowest"),
         ({"latents": [D_SAE]}, "latents of layers.0 are 0 to 47"),
+        ({"latents": []}, "0 to 47, got none"),
+        ({"latents": range(10**18)}, "0 to 47, got 48"),
         ({"latents": {"other": [1]}}, "latents are given for 'other'"),
         ({"at": {"layers.0": "layers.1"}}, "at is one hookpoint"),
         ({"at": "layers.1"}, "was trained at layers.0"),

@@ -28,8 +28,8 @@ def test_a_cache_of_a_file_and_its_table(run, place, tmp_path):
 def test_several_saes_by_name_and_filters(run, place, tmp_path):
     said = run(
         *("cache", place.model, "--sae", f"one={place.sae}", "--sae", f"other={place.sae}"),
-        *("--texts", place.texts, "--out", tmp_path, "--tokens", 300, "--latents", "one=0-9,20"),
-        *("--density", "0.01,0.5", "--dtype", "float32", "--context", 32, "--json"),
+        *("--texts", place.texts, "--out", tmp_path, "--tokens", 300, "--latents", "one=0-9"),
+        *("--latents", "one=20", "--density", "0.01,0.5", "--dtype", "float32", "--context", 32, "--json"),
     )
     assert (said.code, said.err) == (0, "")
     record = json.loads(said.out)
@@ -58,6 +58,8 @@ def test_the_world_has_its_own_stories(run, tmp_path):
         (["--texts", "TEXTS", "--density", "0.5,0.1"], "density is a lowest and a highest share"),
         (["--texts", "TEXTS", "--latents", "7-"], "--latents are numbers and ranges"),
         (["--texts", "TEXTS", "--latents", "64"], "latents of layers.3 are 0 to 63"),
+        (["--texts", "TEXTS", "--latents", "0-9999999999999999999"], "are 0 to 63, got 64"),
+        (["--texts", "TEXTS", "--latents", "7,5-2"], "--latents goes up, such as 100-199, got '5-2'"),
         (["--texts", "TEXTS", "--latents", "x=1"], "latents are given for 'x'"),
         (["--texts", "TEXTS", "--at", "x=layers.1"], "--at is for 'x'"),
         (["--texts", "TEXTS", "--at", "layers.1"], "was trained at layers.3"),

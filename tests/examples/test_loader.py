@@ -146,7 +146,15 @@ def test_presets_and_names_that_do_not_exist():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"length": 0}, {"train": 0, "test": 0}, {"max_windows": 5}, {"seed": -1}, {"quantiles": 1.5}]
+    "fields",
+    [
+        {"length": 0},
+        {"train": 0, "test": 0},
+        {"max_windows": 5},
+        {"seed": -1},
+        {"quantiles": 1.5},
+        {"quantiles": 1001},
+    ],
 )
 def test_settings_that_cannot_be_meant_are_refused(fields):
     with pytest.raises(InputError):

@@ -104,10 +104,16 @@ def _wanted(
     widths = {site.name: site.sae.cfg.d_sae for site in sites}
     if unknown := sorted(set(latents) - set(widths)):
         raise InputError(f"latents are given for {unknown[0]!r}; the SAEs are {', '.join(widths)}")
-    found = {name: tuple(sorted({int(each) for each in numbers})) for name, numbers in latents.items()}
-    for name, numbers in found.items():
-        if not numbers or numbers[0] < 0 or numbers[-1] >= widths[name]:
-            raise InputError(
-                f"latents of {name} are 0 to {widths[name] - 1}, got {numbers[:1]} to {numbers[-1:]}"
-            )
-    return found
+    return {name: _within(name, numbers, widths[name]) for name, numbers in latents.items()}
+
+
+def _within(name: str, numbers: Numbers, width: int) -> tuple[int, ...]:
+    """Ascending, each once; refused at the first that is none, however many follow."""
+    found = set()
+    for each in numbers:
+        if not 0 <= int(each) < width:
+            raise InputError(f"latents of {name} are 0 to {width - 1}, got {each}")
+        found.add(int(each))
+    if not found:
+        raise InputError(f"latents of {name} are 0 to {width - 1}, got none; leave latents out to keep all")
+    return tuple(sorted(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -76,7 +77,8 @@ class TextRows:
         if self._fingerprint is not None:
             return self._fingerprint()
         sha = sha256()
-        for each in islice(self._again(), self._max):
+        most = None if self._max is None else min(self._max, sys.maxsize)
+        for each in islice(self._again(), most):
             record = [each.text, each.id, each.label] if isinstance(each, Document) else [each]
             sha.update(digest(record).encode())
         return sha.hexdigest()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -143,7 +144,7 @@ def cache(
             context=context,
             batch_tokens=batch_tokens,
             run_tokens=run_tokens,
-            latents={_of(name, saes, "--latents"): each for name, each in numbers} or None,
+            latents=_wanted(numbers, saes) or None,
             density=shares,
             min_count=min_count,
             max_tokens=tokens,
@@ -182,16 +183,27 @@ def _shares(said: str) -> tuple[float, float]:
     return low, high
 
 
-def _numbers(said: str) -> list[int]:
-    found: list[int] = []
+def _numbers(said: str) -> list[range]:
+    """Not one by one: a range may be wider than any SAE, and no memory holds it."""
+    found = []
     for part in said.split(","):
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise InputError(
                 f"--latents are numbers and ranges with commas, such as 0,7,100-199, got {said!r}"
             )
-        found += range(int(first), int(last or first) + 1)
+        found.append(range(int(first), int(last or first) + 1))
+        if not found[-1]:
+            raise InputError(f"a range of --latents goes up, such as 100-199, got {part.strip()!r}")
     return found
+
+
+def _wanted(numbers: list[tuple[str, list[range]]], saes: dict[str, SAE]) -> dict[str, Iterable[int]]:
+    """Of each SAE all that was asked for: the option may stand several times for one."""
+    found: dict[str, list[range]] = {}
+    for name, ranges in numbers:
+        found.setdefault(_of(name, saes, "--latents"), []).extend(ranges)
+    return {name: chain.from_iterable(ranges) for name, ranges in found.items()}
 
 
 def _saes(

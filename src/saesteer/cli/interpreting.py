@@ -136,7 +136,7 @@ def changed_examples(given: Sequence[str] | None) -> dict[str, Any]:
 
 def latents_of(given: str) -> str | int:
     """A number, or a text that says which."""
-    return int(given) if given.strip().isdigit() else given.strip()
+    return int(given) if given.strip().isdecimal() else given.strip()
 
 
 @contextmanager

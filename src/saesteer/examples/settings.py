@@ -20,6 +20,8 @@ _LEAST: Final = {
     "embedded": 1,
     "seed": 0,
 }
+_PARTS: Final = 1000
+"""More quantiles than windows say nothing, and each takes memory."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,8 @@ class ExampleSettings:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"{name} of examples is a whole number from {least}, got {value!r}; mend it")
+        if self.quantiles > _PARTS:
+            raise InputError(f"quantiles of examples are at most {_PARTS:,}, got {self.quantiles}; lower it")
         if not self.train + self.test:
             raise InputError("train and test of examples are both 0; ask for some windows")
         if self.max_windows is not None and self.max_windows < max(self.min_windows, self.train + self.test):

@@ -74,6 +74,15 @@ def test_lists_by_sae_and_by_mapping(cache):
         (0, InputError, "at least 1 of each SAE, got 0"),
         (True, InputError, "a number, a list or all, got True"),
         ({"late": 0}, InputError, "at least 1"),
+        ("late/7-3", InputError, "a range of latents goes up, such as 10-20, got 'late/7-3'"),
+        (",", InputError, "latents are a number, all, or a list .* got ','"),
+        ("²", InputError, "latents are a number, all, or a list .* got '²'"),
+        ("", InputError, "a number, all or a list .* got ''"),
+        ([], InputError, r"a number, all or a list .* got \[\]"),
+        ({}, InputError, "a number, all or a list .* got {}"),
+        (2.5, InputError, "a number, all or a list .* got 2.5"),
+        ({"late": [3, "x"]}, InputError, "holds whole numbers such as 17, got 'x'"),
+        ({"late": [True]}, InputError, "holds whole numbers such as 17, got True"),
     ],
 )
 def test_what_cannot_be_meant(cache, asked, error, match):

@@ -33,9 +33,11 @@ def choose(
     A number means so many of each SAE, drawn by `seed` from those that are active at `least` tokens and
     `enough` otherwise; all means those at `least`.
     """
+    if not isinstance(asked, int | str | Sequence | Mapping) or asked in ("", [], (), {}):
+        raise InputError(f"latents are a number, all or a list such as 3,5,10-20, got {asked!r}")
     if isinstance(asked, Mapping):
         parts = [_of_sae(cache, name, each, least, seed, enough) for name, each in asked.items()]
-    elif isinstance(asked, int) or (isinstance(asked, str) and (asked == ALL or asked.isdigit())):
+    elif isinstance(asked, int) or (isinstance(asked, str) and (asked == ALL or asked.isdecimal())):
         parts = [_of_sae(cache, name, asked, least, seed, enough) for name in cache.names]
     else:
         parts = [_listed(cache, asked)]
@@ -56,7 +58,7 @@ def _of_sae(
     enough: Callable[[LatentId], bool],
 ) -> Iterable[LatentId]:
     table = cache[name]
-    if isinstance(asked, str) and asked != ALL and not asked.isdigit():
+    if isinstance(asked, str) and asked != ALL and not asked.isdecimal():
         return _entries(cache, asked, name)
     if isinstance(asked, Sequence) and not isinstance(asked, str):
         return _listed(cache, [LatentId(name, each) for each in asked])
@@ -90,8 +92,12 @@ def _entries(cache: LatentCache, text: str, sae: str | None) -> Iterable[LatentI
             )
         name = match["sae"] or sae or _only(cache)
         first, last = int(match["first"]), int(match["last"] or match["first"])
+        if last < first:
+            raise InputError(f"a range of latents goes up, such as 10-20, got {entry!r}")
         _checked(cache, LatentId(name, last))
         found += [LatentId(name, each) for each in range(first, last + 1)]
+    if not found:
+        raise InputError(f"latents are a number, all, or a list such as 3,5,10-20, got {text!r}")
     return found
 
 
@@ -104,6 +110,8 @@ def _only(cache: LatentCache) -> str:
 
 
 def _checked(cache: LatentCache, latent: LatentId) -> LatentId:
+    if isinstance(latent.latent, bool) or not isinstance(latent.latent, int | np.integer):
+        raise InputError(f"a list of latents holds whole numbers such as 17, got {latent.latent!r}")
     if not 0 <= latent.latent < cache[latent.sae].d_sae:
         raise InputError(
             f"latents of {latent.sae} are 0 to {cache[latent.sae].d_sae - 1}, got {latent.latent}"

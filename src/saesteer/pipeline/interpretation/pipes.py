@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from saesteer.errors import InputError, SaesteerError
-from saesteer.examples import Failure
+from saesteer.examples import Failure, Skipped
 from saesteer.pipeline.interpretation.failing import failure_of
 
 Process = Callable[[Any], Any]
@@ -94,6 +94,8 @@ class Pipeline:
         try:
             for pipe in self._pipes:
                 value = await _called(pipe, value)
+                if isinstance(value, Skipped):  # there is nothing for the next pipe
+                    return Outcome(item, failure=Failure(value.kind, value.message))
         except BaseException as error:
             return Outcome(item, failure=failure_of(error))
         return Outcome(item, value)

@@ -6,6 +6,7 @@ Knows models, specs and the judge protocol; no method, no particular judge, no r
 from saesteer.evaluation.agreement import Agreement, PairAgreement, agreement
 from saesteer.evaluation.arms import BARE, Arm, Plan
 from saesteer.evaluation.choice import Choice, Outcome, choose, report
+from saesteer.evaluation.comparison import Comparison, compare_rows, compare_rows_with
 from saesteer.evaluation.divergence import Divergence, divergences, divergences_along
 from saesteer.evaluation.figures import Figures, difference, figures
 from saesteer.evaluation.fluency import Surprise, distinct_n, first_divergence, perplexity, surprise
@@ -22,6 +23,7 @@ __all__ = [
     "Agreement",
     "Arm",
     "Choice",
+    "Comparison",
     "Divergence",
     "Figures",
     "Graded",
@@ -41,6 +43,8 @@ __all__ = [
     "agreement",
     "baseline",
     "choose",
+    "compare_rows",
+    "compare_rows_with",
     "difference",
     "distinct_n",
     "divergences",

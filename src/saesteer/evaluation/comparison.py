@@ -82,7 +82,8 @@ class Comparison:
         note = "" if self.power is None else f"; {self.power.sentence}"
         return (
             f"{self.figure} {gap.estimate:+.3f} [{gap.low:+.3f}, {gap.high:+.3f}], {p}, "
-            f"d {self.cohens_d:.2f}, {self.prompts} prompts, {sum(self.samples)} samples, {sum(self.failed)} failed{note}"
+            f"d {self.cohens_d:.2f}, {self.prompts} prompts, {sum(self.samples)} samples, "
+            f"{sum(self.failed)} failed{note}"
         )
 
 

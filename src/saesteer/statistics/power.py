@@ -2,10 +2,10 @@
 
 Two settings write m and k texts after each of P prompts. The difference of a prompt's two means has the
 variance s^2 = between^2 + one^2 / m + other^2 / k: `between` is how differently prompts take the change,
-`one` and `other` how much the texts of one prompt vary. That is the variance in the sample-size formula of Miller
-(2024, "Adding Error Bars to Evals", arXiv 2411.00640). The power to see a true mean difference d at level
-alpha, two-sided, is that of the paired t test: its statistic is noncentral t with P - 1 degrees of freedom
-and d sqrt(P) / s (Cohen 1988, "Statistical Power Analysis"), where the normal formula,
+`one` and `other` how much the texts of one prompt vary. That is the variance in the sample-size formula of
+Miller (2024, "Adding Error Bars to Evals", arXiv 2411.00640). The power to see a true mean difference d at
+level alpha, two-sided, is that of the paired t test: its statistic is noncentral t with P - 1 degrees of
+freedom and shift d sqrt(P) / s (Cohen 1988, "Statistical Power Analysis"), where the normal formula,
 P = (z(1 - alpha / 2) + z(power))^2 s^2 / d^2, is too hopeful for few prompts.
 
 Limits: differences of prompts are taken to be about normal, prompts to be drawn from those that are meant.

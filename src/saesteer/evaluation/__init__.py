@@ -10,6 +10,9 @@ from saesteer.evaluation.comparison import Comparison, compare_rows, compare_row
 from saesteer.evaluation.departing import Departure, departures
 from saesteer.evaluation.divergence import Divergence, divergences, divergences_along
 from saesteer.evaluation.drift import Drift, LatentChange, drifts
+from saesteer.evaluation.effect_rows import EffectRow, EffectSummary
+from saesteer.evaluation.effects_measured import side_effects
+from saesteer.evaluation.effects_result import SideEffects, StrengthChanges
 from saesteer.evaluation.figures import Figures, difference, figures
 from saesteer.evaluation.fluency import Surprise, distinct_n, first_divergence, perplexity, surprise
 from saesteer.evaluation.halves import split
@@ -31,6 +34,8 @@ __all__ = [
     "Departure",
     "Divergence",
     "Drift",
+    "EffectRow",
+    "EffectSummary",
     "Figures",
     "Graded",
     "Judgements",
@@ -42,6 +47,8 @@ __all__ = [
     "Row",
     "RowJudgement",
     "Setting",
+    "SideEffects",
+    "StrengthChanges",
     "Summary",
     "Surprise",
     "SweepResult",
@@ -68,6 +75,7 @@ __all__ = [
     "perplexity",
     "repeated_share",
     "report",
+    "side_effects",
     "split",
     "strided_surprise",
     "surprise",

@@ -144,9 +144,18 @@ def drifts(
         raise InputError(f"targets are latents from 0 to {sae.cfg.d_sae - 1}, got {wrong[0]}")
     sums, latents = Context().run(_measure, lm, settings, read, sae, place, tuple(targets), saes, force)
     return [
-        Drift(*(tuple(map(float, column)) for column in each.T), tuple(read.counts), table, tuple(targets))
-        for each, table in zip(sums, latents, strict=True)
+        _drift(each, read.counts, table, tuple(targets)) for each, table in zip(sums, latents, strict=True)
     ]
+
+
+def _drift(
+    sums: Float[np.ndarray, "texts 3"],
+    counts: Sequence[int],
+    latents: Float[np.ndarray, "3 d_sae"],
+    targets: tuple[int, ...],
+) -> Drift:
+    absolutes, squares, plain = (tuple(map(float, column)) for column in sums.T)
+    return Drift(absolutes, squares, plain, tuple(counts), latents, targets)
 
 
 @torch.no_grad()

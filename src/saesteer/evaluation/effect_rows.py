@@ -95,8 +95,8 @@ def _exp(figure: Figure) -> Figure:
         found = figure(rows)
         if found is None:
             return None
-        ends = (math.exp(min(each, 700.0)) for each in (found.low, found.estimate, found.high))
-        return Interval(*ends, found.level)
+        low, middle, high = (math.exp(min(each, 700.0)) for each in (found.low, found.estimate, found.high))
+        return Interval(low, middle, high, found.level)
 
     return raised
 

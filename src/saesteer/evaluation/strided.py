@@ -58,7 +58,7 @@ def strided_surprise(
     ]
     if len(cuts) > len(texts):
         _check_placing(settings)
-    asked = settings or [(None, 0.0)]
+    asked: list[tuple[SteeringSpec | None, float | None]] = [*settings] or [(None, 0.0)]
     rows = [(number, text, cut) for text, cut in cuts for number in range(len(asked))]
     sums = Context().run(_measure, lm, asked, read, rows, saes, force)
     nats = [[0.0] * len(texts) for _ in asked]

@@ -7,7 +7,7 @@ greedily. Strength 0, the plain model, always stands beside the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
@@ -205,20 +205,17 @@ def _read(
     rows = []
     for number, strength in enumerate(plan.strengths):
         for i, text in enumerate(texts):
-            drift = {} if moved is None else {
-                "drift": moved[number].absolutes[i],
-                "drift_squared": moved[number].squares[i],
-                "drift_plain": moved[number].plain[i],
-            }  # fmt: skip
-            rows.append(
-                known(
-                    EffectRow(
-                        strength, "read", part.start + i, befores[i], text, nll[number][i].tokens,
-                        nll[number][i].nats, nll[0][i].nats, far[number].tokens[i], far[number].kls[i],
-                        far[number].reverses[i], **drift,
-                    )
-                )
+            row = EffectRow(
+                strength, "read", part.start + i, befores[i], text, nll[number][i].tokens,
+                nll[number][i].nats, nll[0][i].nats, far[number].tokens[i], far[number].kls[i],
+                far[number].reverses[i],
             )  # fmt: skip
+            if moved is not None:
+                one = moved[number]
+                row = replace(
+                    row, drift=one.absolutes[i], drift_squared=one.squares[i], drift_plain=one.plain[i]
+                )
+            rows.append(known(row))
     return rows, None if moved is None else np.stack([each.latents for each in moved])
 
 

@@ -23,6 +23,7 @@ PAGES = {
     "effects_world": "write_effects",
     "figures": "write_figures",
     "interpretation_world": "write_interpretation",
+    "measures": "measure_side_effects",
     "methods_compared": "write_methods",
     "scar": "write_scar",
     "topic_alignment": "write_topic",

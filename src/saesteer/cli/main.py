@@ -61,6 +61,10 @@ VERBS: Final[Table] = {
         "saesteer.cli.effects:PARTS",
         "Measure, fit and predict what vectors do to an SAE's latents.",
     ),
+    "side-effects": (
+        "saesteer.cli.side_effects:side_effects",
+        "What a spec costs: fluency, distance, drift of other latents.",
+    ),
     "judge": ("saesteer.cli.judge:judge", "Ask another judge about the texts of a sweep."),
     "rate": ("saesteer.cli.rate:rate", "Rate the texts of a sweep yourself, blind, from the keyboard."),
     "agree": ("saesteer.cli.agree:agree", "How far the judges of a sweep agree, with a page."),

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -26,11 +26,11 @@ from jaxtyping import Float
 from torch import Tensor
 
 from saesteer.errors import InputError
-from saesteer.evaluation.fluency import text_starts
-from saesteer.model import Edit, LanguageModel, Positions, Tokens
+from saesteer.evaluation.forced import ForcedTexts, Settings, settings_of
+from saesteer.model import Edit, LanguageModel, Positions
 from saesteer.saes import SAE
 from saesteer.statistics import Interval, bootstrap_weights
-from saesteer.steering import Intervention, SteeringSpec, compile_edits
+from saesteer.steering import SteeringSpec, compile_edits
 
 _LOGITS_AT_ONCE: Final = 2**26  # values of logits held at a time, beside as many of the plain model
 _NAMES: Final = ("kl", "reverse", "nats")
@@ -97,8 +97,8 @@ def divergences(
     intervention acts on the prompt alone, each text's first half is its prompt. `max_length`: tokens of a
     text with its prompt beyond which it is cut.
     """
-    settings = _settings(spec, strengths)
-    read = _Texts.of(lm, texts, prompts, settings, max_length)
+    settings = settings_of(spec, strengths)
+    read = ForcedTexts.of(lm, texts, prompts, settings, max_length)
     rows = [(setting, text) for text in read.order for setting in range(len(settings))]
     sums, moved = Context().run(_measure, lm, settings, read, rows, saes, force)
     place = {pair: number for number, pair in enumerate(rows)}
@@ -122,98 +122,23 @@ def divergences_along(
     Without prompts and `max_length` as in `divergences`. The texts are tokenized anew, which for some
     tokenizers is not how they were written.
     """
-    settings = _settings(spec, strengths)
+    settings = settings_of(spec, strengths)
     if len(settings) == 1:
         settings = settings * len(texts)
     if len(settings) != len(texts):
         raise InputError(f"{len(texts)} texts have {len(settings)} settings; give one per text")
-    read = _Texts.of(lm, texts, prompts, settings, max_length)
+    read = ForcedTexts.of(lm, texts, prompts, settings, max_length)
     rows = [(text, text) for text in read.order]
     sums, moved = Context().run(_measure, lm, settings, read, rows, saes, force)
     found = {text: (sums[i : i + 1], moved[i : i + 1]) for i, (text, _) in enumerate(rows)}
     return [_result(*found[text], read.counts[text : text + 1]) for text in range(len(texts))]
 
 
-Settings = list[tuple[SteeringSpec, float | None]]
-
-
-def _settings(spec: SteeringSpec | Sequence[SteeringSpec], strengths: Sequence[float] | None) -> Settings:
-    specs = (
-        [spec] * (1 if strengths is None else len(strengths)) if isinstance(spec, SteeringSpec) else [*spec]
-    )
-    values = [None] * len(specs) if strengths is None else [*strengths]
-    if not specs or len(values) != len(specs):
-        raise InputError(f"settings are a strength per spec, got {len(specs)} specs, {len(values)} strengths")
-    forced = {id(each): _forced(each) for each in specs}
-    return [(forced[id(each)], value) for each, value in zip(specs, values, strict=True)]
-
-
-def _forced(spec: SteeringSpec) -> SteeringSpec:
-    """What the spec does in generation, told for a text that is read at once.
-
-    `last` is then every position that predicts a token of the text, and not only the row's own last.
-    """
-
-    def read_at_once(each: Intervention) -> Intervention:
-        where = each.where
-        return (
-            replace(each, where=replace(where, positions="generated")) if where.positions == "last" else each
-        )
-
-    return replace(spec, interventions=tuple(map(read_at_once, spec.interventions)))
-
-
-@dataclass(frozen=True, eq=False)
-class _Texts:
-    """Texts as tokens, shortest first in `order`."""
-
-    ids: tuple[tuple[int, ...], ...]
-    starts: tuple[int, ...]
-    """Where each text begins behind its prompt; at least 1."""
-    order: tuple[int, ...]
-
-    @property
-    def counts(self) -> list[int]:
-        return [len(row) - start for row, start in zip(self.ids, self.starts, strict=True)]
-
-    @classmethod
-    def of(
-        cls,
-        lm: LanguageModel,
-        texts: Sequence[str],
-        prompts: Sequence[str] | None,
-        settings: Settings,
-        max_length: int,
-    ) -> _Texts:
-        before = [""] * len(texts) if prompts is None else list(prompts)
-        if isinstance(texts, str) or not texts or len(before) != len(texts):
-            raise InputError(
-                f"texts are a list with one prompt each, got {len(before)} for {len(texts)} texts"
-            )
-        whole = [prompt + text for prompt, text in zip(before, texts, strict=True)]
-        tokens = lm.tokenize(whole, max_length=min(max_length, lm.max_positions or max_length))
-        ids = tuple(tuple(row[mask].tolist()) for row, mask in zip(tokens.ids, tokens.mask, strict=True))
-        starts = tuple(text_starts(lm, tokens, before))
-        on_prompt = any(e.where.positions == "prompt" for spec, _ in settings for e in spec.interventions)
-        if prompts is None and on_prompt:
-            starts = tuple(max(1, len(row) // 2) for row in ids)
-        for number, (row, start) in enumerate(zip(ids, starts, strict=True), start=1):
-            if len(row) <= start:
-                raise InputError(f"text {number} has no token to predict; give longer texts")
-        order = tuple(sorted(range(len(ids)), key=lambda text: (len(ids[text]), text)))
-        return cls(ids, starts, order)
-
-    def tokens(self, lm: LanguageModel, texts: Sequence[int]) -> tuple[Tokens, Tensor]:
-        """The rows, and how much of each is prompt for interventions."""
-        starts = torch.tensor([self.starts[text] for text in texts])
-        return Tokens.of([self.ids[text] for text in texts]).to(lm.device), starts
-
-
 @torch.no_grad()
 def _measure(
     lm: LanguageModel,
     settings: Settings,
-    texts: _Texts,
+    texts: ForcedTexts,
     rows: Sequence[tuple[int, int]],
     saes: Mapping[str, SAE] | None,
     force: bool,
@@ -240,7 +165,7 @@ def _measure(
     return sums, moved
 
 
-def _groups(lm: LanguageModel, texts: _Texts, rows: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
+def _groups(lm: LanguageModel, texts: ForcedTexts, rows: Sequence[tuple[int, int]]) -> Iterator[list[int]]:
     """Rows (ordered by text) whose texts' plain logits are held together."""
     group: list[int] = []
     held: set[int] = set()

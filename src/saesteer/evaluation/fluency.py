@@ -82,7 +82,11 @@ def perplexity(
     lm: LanguageModel, texts: Sequence[str], prompts: Sequence[str] | None = None, batch: int = 64
 ) -> float:
     """exp of the mean nats per token over all tokens of all texts; texts without tokens add nothing."""
-    found = surprise(lm, texts, prompts, batch)
+    return perplexity_of(surprise(lm, texts, prompts, batch))
+
+
+def perplexity_of(found: Sequence[Surprise]) -> float:
+    """exp of the mean nats per token over all tokens of all texts together."""
     tokens = sum(each.tokens for each in found)
     if not tokens:
         raise InputError(f"none of the {len(found)} texts has a token to predict; give longer texts")
@@ -104,9 +108,10 @@ def distinct_n(texts: Sequence[str], n: int) -> float | None:
     """
     if n < 1:
         raise InputError(f"n-grams have at least one word, got n = {n}; try 1 or 2")
-    grams = [tuple(words[i : i + n]) for words in map(_words, texts) for i in range(len(words) - n + 1)]
+    grams = [tuple(words[i : i + n]) for words in map(words_of, texts) for i in range(len(words) - n + 1)]
     return len(set(grams)) / len(grams) if grams else None
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """What n-grams are made of."""
     return text.lower().split()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from saesteer.errors import CorruptFile, InputError, MissingExtra
+from saesteer.evaluation.comparison import Comparison, compare_rows, compare_rows_with
 from saesteer.evaluation.figures import Figures, figures
 from saesteer.evaluation.halves import check_halves
 from saesteer.evaluation.rows import Half, Row, Setting, from_records, to_table
@@ -77,6 +78,25 @@ class SweepResult:
         return SweepResult(
             tuple(row for row in self.rows if row.setting == setting), self.provenance, self.folder
         )
+
+    def compare(
+        self, one: Setting, other: Setting, figure: str = "behaviour", *, half: Half | None = None
+    ) -> Comparison:
+        """`one` minus `other` on the same prompts of one half: interval, test, effect sizes, power."""
+        return compare_rows(self.rows, one, other, figure, half=half)
+
+    def compare_with(
+        self,
+        base: Setting,
+        others: Sequence[Setting] | None = None,
+        figure: str = "behaviour",
+        *,
+        half: Half | None = None,
+    ) -> tuple[Comparison, ...]:
+        """Several settings (None: all others of its concept) against one, corrected by Holm."""
+        if others is None:
+            others = [each for each in self.settings if each != base and each.concept == base.concept]
+        return compare_rows_with(self.rows, base, others, figure, half=half)
 
     def save(self, folder: str | Path) -> Path:
         """Write `rows.parquet` and `provenance.json`, which carries the checksum of the rows."""

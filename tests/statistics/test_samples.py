@@ -89,7 +89,7 @@ def test_columns_are_cut_into_blocks_without_a_seam(monkeypatch):
     scores = np.random.default_rng(1).integers(0, 3, (20, 11)).astype(float)
     labels = np.arange(20) < 8
     whole = statistics.auroc(scores, labels)
-    monkeypatch.setattr(statistics, "_BLOCK", 45)
+    monkeypatch.setattr("saesteer.statistics.samples._BLOCK", 45)
     np.testing.assert_array_equal(statistics.auroc(scores, labels), whole)
 
 

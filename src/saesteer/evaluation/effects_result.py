@@ -1,0 +1,131 @@
+"""Side effects as a result: rows, figures by strength, the latents changed most. Knows files; no model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from saesteer.errors import CorruptFile, InputError
+from saesteer.evaluation.drift import LatentChange
+from saesteer.evaluation.effect_rows import EffectRow, EffectSummary, summarised
+from saesteer.runs import plain, read_json, read_parquet, sha256_file, write_json, write_parquet
+from saesteer.runs.views import data_frame, html_table
+from saesteer.statistics import Interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow
+
+ROWS, RECORD = "rows.parquet", "side_effects.json"
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class StrengthChanges:
+    """The latents that one strength changed most."""
+
+    strength: float
+    off_target: tuple[LatentChange, ...]
+    targets: tuple[LatentChange, ...]
+
+
+@dataclass(frozen=True)
+class SideEffects:
+    """What a spec did at each strength, a row per text."""
+
+    rows: tuple[EffectRow, ...]
+    changed: tuple[StrengthChanges, ...]
+    """Empty where no SAE measured."""
+    provenance: Mapping[str, Any]
+    """Model, spec, SAE, texts by hash, settings and versions; no times and no paths."""
+    folder: Path | None = field(default=None, compare=False)
+    """Where it was loaded from, if it was."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "provenance", plain(self.provenance))
+
+    @cached_property
+    def summary(self) -> tuple[EffectSummary, ...]:
+        """Figures with intervals over texts, by strength; 0 is the plain model."""
+        found: dict[float, list[EffectRow]] = {}
+        for row in self.rows:
+            found.setdefault(row.strength, []).append(row)
+        other = self.provenance.get("plan", {}).get("against") is not None
+        return tuple(summarised(rows, other) for rows in found.values())
+
+    def at(self, strength: float) -> EffectSummary:
+        """The figures of one strength."""
+        for each in self.summary:
+            if each.strength == strength:
+                return each
+        told = ", ".join(f"{each.strength:g}" for each in self.summary)
+        raise InputError(f"strength {strength:g} was not measured; there are {told}")
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `rows.parquet` and `side_effects.json`, which carries its checksum."""
+        folder = Path(folder)
+        write_parquet(folder / ROWS, _table(self.rows))
+        rest = {"version": _VERSION, "sha256": sha256_file(folder / ROWS)}
+        write_json(folder / RECORD, rest | {"changed": self.changed, "provenance": self.provenance})
+        return folder
+
+    @classmethod
+    def load(cls, folder: str | Path) -> SideEffects:
+        """What `save` wrote; CorruptFile where its rows are not those that were saved."""
+        folder = Path(folder)
+        record, rows = read_json(folder / RECORD), read_parquet(folder / ROWS)
+        if not isinstance(record, dict) or record.get("version") != _VERSION:
+            raise CorruptFile(f"{folder / RECORD} is not of this version; measure again")
+        if record.get("sha256") != sha256_file(folder / ROWS):
+            raise CorruptFile(f"{folder / ROWS} was changed since it was saved; measure again")
+        try:
+            changed = tuple(
+                StrengthChanges(each["strength"], *(_changes(each[n]) for n in ("off_target", "targets")))
+                for each in record["changed"]
+            )
+            return cls(tuple(EffectRow(**each) for each in rows), changed, record["provenance"], folder)
+        except (KeyError, TypeError) as error:
+            raise CorruptFile(f"{folder} is no whole measurement ({error!r:.80}); make it anew") from error
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a data frame."""
+        return data_frame([asdict(row) for row in self.rows])
+
+    def _repr_html_(self) -> str:
+        notes = [
+            f"strength {each.strength:g} changed most: "
+            + ", ".join(f"{one.latent} ({one.change:+.2g})" for one in each.off_target[:5])
+            for each in self.changed
+        ]
+        return html_table("Side effects", [cells(each) for each in self.summary], notes)
+
+
+def cells(each: EffectSummary) -> dict[str, str]:
+    """The main figures of a strength, as text."""
+    shown = {"strength": f"{each.strength:g}", "read": str(each.read), "written": str(each.written)}
+    return shown | {name: told(interval) for name, interval in each.figures.items()}
+
+
+def told(interval: Interval) -> str:
+    """The estimate and its ends."""
+    return f"{interval.estimate:.3g} [{interval.low:.3g}, {interval.high:.3g}]"
+
+
+def _changes(records: list[dict[str, Any]]) -> tuple[LatentChange, ...]:
+    return tuple(LatentChange(**each) for each in records)
+
+
+def _table(rows: tuple[EffectRow, ...]) -> pyarrow.Table:
+    """Fixed types, so that a column of nothing but None keeps its own."""
+    import pyarrow as pa
+
+    kinds = {"float": pa.float64(), "int": pa.int64()}
+    schema = pa.schema(
+        [(each.name, kinds.get(str(each.type).split(" ")[0], pa.string())) for each in fields(EffectRow)]
+    )
+    return pa.Table.from_pydict(
+        {name: [getattr(row, name) for row in rows] for name in schema.names}, schema=schema
+    )

@@ -66,7 +66,7 @@ def side_effects(
     dtype: options.Dtype = "float32",
     json: options.Json = False,
 ) -> None:
-    """Measure what a spec does beside what it is for.
+    """What a spec costs: fluency, distance, drift of other latents.
 
     Each figure with its 95 % interval over texts is in --json and, with the rows, in --folder.
 

@@ -7,33 +7,17 @@ hash, so that nothing in it can look like its end; what it says is material and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from string import Template
 from typing import Final
 
-from saesteer.llms import Message, user
+from saesteer.llms.prompt_files import PromptFiles
 from saesteer.runs import digest, sha256_bytes
 
 PROMPTS: Final = Path(__file__).parent / "prompts"
 _BREAKS: Final = dict.fromkeys(map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "↵")
 _CONTROL: Final = {each: "\ufffd" for each in (*range(9), *range(11, 32), *range(127, 160))}
-
-
-@cache
-def template(name: str) -> str:
-    """The text of prompts/NAME.txt, without the line break at its end."""
-    return (PROMPTS / f"{name}.txt").read_text(encoding="utf-8").removesuffix("\n")
-
-
-def filled(name: str, **values: str) -> str:
-    """The template with its `$names` replaced; what stands in the values is left as it is."""
-    return Template(template(name)).substitute(values)
-
-
-def conversation(name: str, **values: str) -> tuple[Message, ...]:
-    """The messages of one request: NAME.system.txt, and NAME.user.txt filled in."""
-    return user(filled(f"{name}.user", **values), template(f"{name}.system"))
+_FILES: Final = PromptFiles(PROMPTS)
+template, filled, conversation = _FILES.template, _FILES.filled, _FILES.conversation
 
 
 def prompts_hash(names: Sequence[str]) -> str:

@@ -7,32 +7,16 @@ same for all windows of a latent; so a server can keep what it has read of both.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
-from string import Template
 from typing import Final
 
 from saesteer.examples.lines import one_line
-from saesteer.llms import Message, user
+from saesteer.llms.prompt_files import PromptFiles
 from saesteer.runs import sha256_bytes
 
 PROMPTS: Final = Path(__file__).parent / "prompts"
-
-
-@cache
-def template(name: str) -> str:
-    """The text of prompts/NAME.txt, without the line break at its end."""
-    return (PROMPTS / f"{name}.txt").read_text(encoding="utf-8").removesuffix("\n")
-
-
-def filled(name: str, **values: str) -> str:
-    """The template with its `$names` replaced; what stands in the values is left as it is."""
-    return Template(template(name)).substitute(values)
-
-
-def conversation(name: str, **values: str) -> tuple[Message, ...]:
-    """The messages of one request: NAME.system.txt, and NAME.user.txt filled in."""
-    return user(filled(f"{name}.user", **values), template(f"{name}.system"))
+_FILES: Final = PromptFiles(PROMPTS)
+template, filled, conversation = _FILES.template, _FILES.filled, _FILES.conversation
 
 
 def prompts_hash(name: str) -> str:

@@ -76,7 +76,8 @@ Limits: one small model of one world, whose stories keep their topic by themselv
 the prompt is the same kind of opening for all texts. The searches tried 200 and 72 settings where the
 others have eight, and a closed loop has a probe beside its direction. The settings of clamping by topic
 begin where it is too strong already, those by each latent's own level do not; topic alignment has its
-own page, docs/topic_alignment.md.
+own page, docs/topic_alignment.md. A conditioned latent (SCAR) is not among these methods, since it takes
+training of its own and takes a concept out: docs/scar.md.
 """
 PATHS: Final = """\
 The path of each method over its strengths, on the prompts that chose them, mean over concepts. The red
@@ -205,14 +206,12 @@ def side_effects(found: dict[str, Any]) -> list[str]:
         if len(reached) * 2 < len(found["concepts"]):
             continue
         cells = [np.mean([each[key][1] for each in reached]) for key in ("behaviour", "coherence")]
-        cells += [np.mean([each[key] for each in reached]) for key in FIGURES.values()]
+        told = [_small_interval([each[key] for each in reached]) for key in FIGURES.values()]
         kl = float(np.mean([each["kl"] for each in reached]))
         if abs(float(cells[0]) - 0.2) > 0.03:
             missed.append(f"{name} ({cells[0]:.2f})")
             continue
-        rows.append(
-            (kl, [name, str(len(reached)), *(f"{each:.2f}" for each in cells[:2]), *map(_small, cells[2:])])
-        )
+        rows.append((kl, [name, str(len(reached)), *(f"{each:.2f}" for each in cells), *told]))
     head = ["method", "concepts", "behaviour", "coherence", *FIGURES]
     text = (
         "Each method at the least strength that reaches a behaviour of 0.2 on the prompts that choose, found "
@@ -222,11 +221,16 @@ def side_effects(found: dict[str, Any]) -> list[str]:
         "fewer than half of the concepts; prompting and the searches, which have no strengths between. KL "
         "and nats are of clean text, means over whole texts, of which an opening edits five tokens; "
         "perplexity, distinct-2 (share of different pairs of words) and other concepts are of what was "
-        "written. Ordered by KL."
+        "written. Intervals over concepts. Ordered by KL."
     )
     ordered = [row for _, row in sorted(rows, key=lambda each: each[0])]
     shown = table(head, [*ordered, plain_row(found)])
     return ["## Side effects at equal behaviour", "", *wrap(text, 110), "", *shown, ""]
+
+
+def _small_interval(values: list[float]) -> str:
+    found = bootstrap_mean(np.array(values))
+    return f"{_small(found.estimate)} [{_small(found.low)}, {_small(found.high)}]"
 
 
 def _small(value: float) -> str:

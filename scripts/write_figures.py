@@ -421,8 +421,8 @@ def steered_generation(found: dict) -> list[str]:
         "A randomly initialised Llama (d 512, 8 layers, vocabulary 32,000), greedy, batch 16, 16 tokens of "
         "prompt, the edit after block 4; SAEs of 16,384 latents. Time over that of unsteered generation: "
         "median of interleaved pairs with its 95 % interval, a process for each row. Same tokens: as under "
-        "the bare hook. A dash: not measured (repeng does not install beside the others). Not all rows are of "
-        "one run: saesteer's add, the bare hook, the ReLU latent and 256 rows are later than the rest.",
+        "the bare hook. A dash: not measured (repeng does not install beside the others). Not all rows "
+        "are of one run: saesteer's add, the bare hook, the ReLU latent and 256 rows are later.",
         "",
     ]
     rows: list[list[object]] = []

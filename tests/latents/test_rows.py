@@ -54,7 +54,9 @@ def test_pooling_is_that_of_dense_documents_without_special_tokens(data, how, bl
         pooled = rows.pool(how)
     finally:
         rows_module._BLOCK = before
-    np.testing.assert_allclose(pooled.toarray(), expected, rtol=1e-12)
+    # 1, -1.5 and 0.5 sum to 0 in one order, and within the rounding of their sizes in another
+    rounding = 4 * len(dense) * np.finfo(float).eps * np.abs(dense).max()
+    np.testing.assert_allclose(pooled.toarray(), expected, rtol=1e-12, atol=rounding)
 
 
 @given(captured())

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from saesteer.examples import Explanation, LatentId
-from saesteer.examples.lines import UNSEEN, one_line
 from saesteer.examples.luck import digest_luck
 from saesteer.explainers.random_other import RandomOther
 from saesteer.explainers.windows import one_line as of_explainers
+from saesteer.llms.lines import UNSEEN, one_line
 from saesteer.runs import digest
 from saesteer.scorers.detection import Detection
 from saesteer.scorers.fuzzing import Fuzzing

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from saesteer.examples import Example, levelled, lines, marked
+from saesteer.examples import Example, levelled, marked
 from saesteer.explainers.words import words_of
+from saesteer.llms import lines
 
 _ANSWER: Final = re.compile(r"(explanation)(?=:)", re.IGNORECASE)
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
 from saesteer.judges.judge import JudgeRequest
-from saesteer.judges.templates import filled, one_line
+from saesteer.judges.templates import filled
+from saesteer.llms.lines import one_line
 
 BUILT_IN: Final = ("behaviour", "coherence", "instruction")
 """Each has its question in prompts/NAME.txt."""

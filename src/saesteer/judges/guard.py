@@ -15,8 +15,9 @@ from saesteer.errors import InputError
 from saesteer.judges.asking import UNPARSED, Asker
 from saesteer.judges.judge import Judgement, JudgeRequest
 from saesteer.judges.tasks import GuardTask
-from saesteer.judges.templates import conversation, fenced, one_line, prompts_hash
+from saesteer.judges.templates import conversation, fenced, prompts_hash
 from saesteer.llms import CachedClient, Client, Reply, Request, client_from
+from saesteer.llms.lines import one_line
 from saesteer.llms.options import switch, whole
 from saesteer.runs import digest
 

@@ -14,7 +14,6 @@ from saesteer.llms.prompt_files import PromptFiles
 from saesteer.runs import digest, sha256_bytes
 
 PROMPTS: Final = Path(__file__).parent / "prompts"
-_BREAKS: Final = dict.fromkeys(map(ord, "\n\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), "↵")
 _CONTROL: Final = {each: "\ufffd" for each in (*range(9), *range(11, 32), *range(127, 160))}
 _FILES: Final = PromptFiles(PROMPTS)
 template, filled, conversation = _FILES.template, _FILES.filled, _FILES.conversation
@@ -23,11 +22,6 @@ template, filled, conversation = _FILES.template, _FILES.filled, _FILES.conversa
 def prompts_hash(names: Sequence[str]) -> str:
     """Of these templates, for a fingerprint."""
     return digest({name: template(name) for name in names})
-
-
-def one_line(text: str) -> str:
-    """Line breaks made visible, so that a name cannot become lines of the prompt."""
-    return text.replace("\r\n", "\n").translate(_BREAKS)
 
 
 def fenced(text: str) -> str:

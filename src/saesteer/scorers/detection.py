@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from saesteer.errors import InputError
 from saesteer.examples import Explanation, Failure, LatentRecord, Score
-from saesteer.examples.lines import one_line
 from saesteer.examples.luck import digest_luck
 from saesteer.llms import Client, Request
+from saesteer.llms.lines import one_line
 from saesteer.scorers.asking import fingerprint_of, judged, text_or_failure, without_answers
 from saesteer.scorers.tasks import DetectionTask
 from saesteer.scorers.templates import conversation, numbered, prompts_hash

@@ -15,9 +15,9 @@ from jaxtyping import Bool
 
 from saesteer.errors import InputError
 from saesteer.examples import Example, Explanation, Failure, LatentRecord, Score, marked
-from saesteer.examples.lines import one_line
 from saesteer.examples.luck import digest_luck
 from saesteer.llms import Client, Request
+from saesteer.llms.lines import one_line
 from saesteer.scorers.asking import fingerprint_of, judged, text_or_failure, without_answers
 from saesteer.scorers.marks import mean_count, random_marks, true_marks
 from saesteer.scorers.tasks import FuzzingTask

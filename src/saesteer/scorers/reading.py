@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from saesteer.examples.lines import one_line
+from saesteer.llms.lines import one_line
 from saesteer.model import LanguageModel
 from saesteer.scorers.loss import nats_behind
 from saesteer.scorers.templates import template

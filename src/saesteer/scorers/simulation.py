@@ -15,8 +15,8 @@ import numpy as np
 
 from saesteer.errors import InputError
 from saesteer.examples import Example, Explanation, Failure, LatentRecord, Score
-from saesteer.examples.lines import one_line
 from saesteer.llms import Client, Reply, Request
+from saesteer.llms.lines import one_line
 from saesteer.scorers.asking import (
     ask,
     fingerprint_of,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from saesteer.examples.lines import one_line
+from saesteer.llms.lines import one_line
 from saesteer.llms.prompt_files import PromptFiles
 from saesteer.runs import sha256_bytes
 

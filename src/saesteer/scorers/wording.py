@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
-from saesteer.examples.lines import one_line
+from saesteer.llms.lines import one_line
 from saesteer.scorers.templates import template
 
 _PLACE: Final = "{explanation}"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from saesteer.errors import InputError
+from saesteer.statistics.samples import numbers
 
 
 def cohen_d_paired(differences: Float[np.ndarray, " pairs"]) -> float:
@@ -47,13 +46,3 @@ def rank_biserial(differences: Float[np.ndarray, " pairs"]) -> float:
     _, place, ties = np.unique(np.abs(values), return_inverse=True, return_counts=True)
     ranks = (np.cumsum(ties) - (ties - 1) / 2)[place]
     return float((ranks * np.sign(values)).sum() / ranks.sum())
-
-
-def numbers(values: Any, noun: str) -> Float[np.ndarray, " rows"]:
-    """A row of finite numbers, at least one."""
-    found = np.asarray(values, dtype=np.float64)
-    if found.ndim != 1 or not len(found):
-        raise InputError(f"{noun} are a row of numbers, got shape {found.shape}; give at least one")
-    if not np.isfinite(found).all():
-        raise InputError(f"{noun} hold NaN or infinity; drop those rows")
-    return found

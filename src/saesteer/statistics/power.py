@@ -25,7 +25,7 @@ from jaxtyping import Float
 from scipy.special import nctdtr, stdtrit
 
 from saesteer.errors import InputError
-from saesteer.statistics.effect_sizes import numbers
+from saesteer.statistics.samples import numbers
 
 _MOST: Final = 10**9
 _LARGE: Final = 30.0  # standard deviations beyond which two pairs are enough

@@ -96,7 +96,7 @@ def sign_flip_test(
 ) -> float:
     """p-value of the mean of paired differences under `n` random flips of signs, the observed one counted."""
     _check_alternative(alternative)
-    values = _numbers(differences, "differences")
+    values = numbers(differences, "differences")
     rng = np.random.default_rng(seed)
     sums = np.concatenate([[values.sum()], *(_signs(rng, n, len(values)) @ values,)])
     return float(_tail(sums[:, None], alternative)[0])
@@ -362,13 +362,13 @@ class _Sample:
 
 def _grouped(values: Any, groups: Any) -> _Sample:
     """The values by group; without groups every row is one."""
-    numbers = _numbers(values, "values")
+    found = numbers(values, "values")
     if groups is None:
-        return _Sample(numbers, np.ones(len(numbers)))
-    if len(groups) != len(numbers):
-        raise InputError(f"{len(numbers)} values have {len(groups)} groups; give one group per value")
+        return _Sample(found, np.ones(len(found)))
+    if len(groups) != len(found):
+        raise InputError(f"{len(found)} values have {len(groups)} groups; give one group per value")
     _, index = np.unique(np.asarray(groups), return_inverse=True)
-    return _Sample(np.bincount(index, weights=numbers), np.bincount(index).astype(float))
+    return _Sample(np.bincount(index, weights=found), np.bincount(index).astype(float))
 
 
 def _mean(sample: _Sample) -> np.float64:
@@ -418,13 +418,14 @@ def _labels(positive: Any) -> Bool[np.ndarray, " rows"]:
     return labels
 
 
-def _numbers(values: Any, noun: str) -> Float[np.ndarray, " rows"]:
-    numbers = np.asarray(values, dtype=np.float64)
-    if numbers.ndim != 1 or not len(numbers):
-        raise InputError(f"{noun} are a row of numbers, got shape {numbers.shape}; give at least one")
-    if not np.isfinite(numbers).all():
+def numbers(values: Any, noun: str) -> Float[np.ndarray, " rows"]:
+    """A row of finite numbers, at least one."""
+    found = np.asarray(values, dtype=np.float64)
+    if found.ndim != 1 or not len(found):
+        raise InputError(f"{noun} are a row of numbers, got shape {found.shape}; give at least one")
+    if not np.isfinite(found).all():
         raise InputError(f"{noun} hold NaN or infinity; drop those rows")
-    return numbers
+    return found
 
 
 def _p_values(p: Any) -> Float[np.ndarray, " tests"]:

@@ -6,8 +6,9 @@ A randomly initialised Llama (d 512, 8 layers, vocabulary 32,000), greedy, batch
 new ones, the edit after block 4. A column is a process of its own in which pairs (steered, unsteered) follow
 each other in alternating order; its ratio is the median over pairs, with a bootstrapped 95 % interval. The
 tokens are the `same` where they equal those of a bare forward hook with the same vector.
-Columns of libraries that are not installed are left out: steering_vectors, repeng, nnsight, lm_eval.
-With --json, columns are added to those that the file has, so that --columns can measure one again.
+`us` is what the steering adds to each new token, in microseconds: the median over pairs, with its interval.
+Columns of libraries that are not installed are left out: steering_vectors, repeng, nnsight, lm_eval. A peer
+that needs other packages than the rest takes a folder of its own: --path repeng=FOLDER.
 
 The columns rows_256 and rows_256_four_layers write 256 rows with 256 specs, at one hookpoint and over four,
 beside 256 rows with one spec.
@@ -19,6 +20,7 @@ import argparse
 import importlib.util
 import json
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -226,15 +228,17 @@ def measure(name: str, a: argparse.Namespace) -> dict[str, Any]:
     steered, plain = found if isinstance(found, tuple) else (found, s.write)
     pairs = max(3, a.pairs // 6) if isinstance(found, tuple) else a.pairs
     out = steered()
-    same = None if "latent" in name or isinstance(found, tuple) else bool(torch.equal(out, want))
+    comparable = not (name == "unsteered" or "latent" in name or isinstance(found, tuple))
+    same = bool(torch.equal(out, want)) if comparable else None
     plain()
-    ratios, seconds = [], []
+    ratios, seconds, added = [], [], []
     for number in range(pairs):
         first, second = (steered, plain) if number % 2 else (plain, steered)
         t = [_timed(first), _timed(second)]
         mine, base = t if number % 2 else t[::-1]
         ratios.append(mine / base)
         seconds.append(base)
+        added.append(1e6 * (mine - base) / a.new)
     low, high = _interval(ratios)
     return {
         "ratio": statistics.median(ratios),
@@ -243,6 +247,7 @@ def measure(name: str, a: argparse.Namespace) -> dict[str, Any]:
         "pairs": pairs,
         "base_seconds": statistics.median(seconds),
         "same": same,
+        "us": [statistics.median(added), *_interval(added)],
     }
 
 
@@ -269,29 +274,45 @@ def main() -> None:
     for name, default in (numbers | {"pairs": 30, "threads": 2}).items():
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--columns", default=",".join(COLUMNS))
+    parser.add_argument("--path", action="append", default=[], help="COLUMN=FOLDER, first on its import path")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--json", type=Path)
     a = parser.parse_args()
     if a.worker:
         print(json.dumps(measure(a.worker, a)))
         return
-    rows = json.loads(a.json.read_text())["columns"] if a.json and a.json.exists() else {}
+    paths = dict(each.split("=", 1) for each in a.path)
+    rows = {}
     for name in a.columns.split(","):
-        if name in NEEDS and not importlib.util.find_spec(NEEDS[name]):
+        if name in NEEDS and not paths.get(name) and not importlib.util.find_spec(NEEDS[name]):
             print(f"{name}: left out, not installed", file=sys.stderr)
             continue
         line = [sys.executable, __file__, *sys.argv[1:], "--worker", name]
         environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(a.threads)}
+        if name in paths:
+            before = os.environ.get("PYTHONPATH")
+            environment["PYTHONPATH"] = os.pathsep.join([paths[name], *([before] if before else [])])
         done = subprocess.run(line, capture_output=True, text=True, env=environment)
         if done.returncode:
             print(f"{name}: left out\n{done.stderr[-400:]}", file=sys.stderr)
             continue
-        rows[name] = json.loads(done.stdout.splitlines()[-1])
-        each = rows[name]
-        print(f"{name:26} {each['ratio']:.3f} [{each['low']:.3f}, {each['high']:.3f}] same {each['same']}")
-        if a.json:
-            command = f"python benchmarks/steering.py --new {a.new} --json {a.json}"
-            a.json.write_text(json.dumps({"command": command, "columns": rows}, indent=1) + "\n")
+        each = rows[name] = json.loads(done.stdout.splitlines()[-1])
+        print(
+            f"{name:26} {each['ratio']:.3f} [{each['low']:.3f}, {each['high']:.3f}] same {each['same']} "
+            f"us {each['us'][0]:.0f} [{each['us'][1]:.0f}, {each['us'][2]:.0f}]",
+            flush=True,
+        )
+    if a.json:
+        command = shlex.join(
+            ["python", "benchmarks/steering.py", *(_placeless(each) for each in sys.argv[1:])]
+        )
+        a.json.write_text(json.dumps({"command": command, "columns": rows}, indent=1) + "\n")
+
+
+def _placeless(argument: str) -> str:
+    """`repeng=/some/where` without the place, which is this machine's."""
+    name, mark, rest = argument.partition("=")
+    return f"{name}=FOLDER" if mark and Path(rest).is_dir() else argument
 
 
 if __name__ == "__main__":

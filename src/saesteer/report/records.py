@@ -41,6 +41,110 @@ class Pair:
 
 
 @dataclass(frozen=True)
+class SeedFigures:
+    """The chosen setting on the samples of one seed, of the test half."""
+
+    seed: int
+    samples: int
+    behaviour: Interval
+    coherence: Interval | None
+
+
+@dataclass(frozen=True)
+class JudgedBy:
+    """What one judge, beside the one that chose, says of the test half's samples."""
+
+    judge: str
+    samples: int
+    failed: int
+    figures: Mapping[str, Interval]
+    """behaviour, coherence and whatever else it judges; of the chosen setting."""
+    base: Mapping[str, Interval]
+    """The same of the unsteered model."""
+    rows: str
+
+    def __post_init__(self) -> None:
+        check_link(self.rows)
+
+
+@dataclass(frozen=True)
+class BesideAim:
+    """What the chosen setting does beside its aim: figures by the names of docs/measures.md."""
+
+    figures: Mapping[str, Interval]
+    """kl, added_nats, perplexity, first_divergence, repeated, drift_share, ...: what was measured."""
+    plain: Mapping[str, Interval]
+    """The same of the unsteered model, where it has them."""
+    read: int
+    """Texts that were read."""
+    written: int
+    """Prompts that were continued."""
+    rows: str
+    latents: tuple[tuple[int, float], ...] = ()
+    """Off-target latents that changed most, and the change of their mean activation."""
+
+    def __post_init__(self) -> None:
+        check_link(self.rows)
+
+
+@dataclass(frozen=True)
+class Versus:
+    """One method against another on one concept: the same prompts of the test half."""
+
+    concept: str
+    one: str
+    other: str
+    """Methods."""
+    figure: str
+    difference: Interval
+    p: float
+    """Sign flips of whole prompts."""
+    p_adjusted: float
+    """By Holm over all comparisons of the report."""
+    effect: float
+    """Cohen's d of the paired differences."""
+    prompts: int
+    seeds: int
+    needed: int | None = None
+    """Prompts that a difference of this size needs at power 0.8; None where nobody can say."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that did not work and counts nowhere."""
+
+    where: str
+    """Concept and method, as people read them."""
+    what: str
+    """What failed, and why, in one line."""
+    count: int
+    of: int
+    rows: str = ""
+    """The file with its rows, where there is one."""
+
+    def __post_init__(self) -> None:
+        if self.rows:
+            check_link(self.rows)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a run took, over all its processes; None where nobody counted."""
+
+    seconds: float
+    texts: int
+    tokens: int
+    """That the model wrote."""
+    requests: int = 0
+    """To clients of judges."""
+    judge_tokens: int = 0
+    money: float | None = None
+    """In the currency of the prices that were given."""
+    estimated: Mapping[str, float] = field(default_factory=dict)
+    """What was said of these before it began, by their names."""
+
+
+@dataclass(frozen=True)
 class MethodResult:
     """One method on one concept."""
 
@@ -68,6 +172,10 @@ class MethodResult:
     points: tuple[Point, ...] = ()
     """The chosen variant over its strengths; empty for prompting."""
     pairs: tuple[Pair, ...] = ()
+    seeds: tuple[SeedFigures, ...] = ()
+    """More than one where the run had more than one."""
+    judges: tuple[JudgedBy, ...] = ()
+    beside: BesideAim | None = None
 
     def __post_init__(self) -> None:
         check_link(self.rows)
@@ -125,6 +233,8 @@ class ConceptResult:
     base_rows: str
     methods: tuple[MethodResult, ...]
     latent: LatentEvidence | None = None
+    words: tuple[str, ...] = ()
+    """Words that its positive texts have and the others have not; marked in samples."""
 
     def __post_init__(self) -> None:
         check_link(self.base_rows)
@@ -154,10 +264,19 @@ class Report:
     """Model, SAEs, judge, seeds, versions."""
     notes: tuple[str, ...] = ()
     """Anything else that a reader should know."""
+    asked: tuple[tuple[str, str], ...] = ()
+    """What the run was asked for, line by line: what, and its value as people read it."""
+    versus: tuple[Versus, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    cost: Cost | None = None
+    files: tuple[tuple[str, str], ...] = ()
+    """Further files of the run: what each is, and where, relative to the report."""
 
     def __post_init__(self) -> None:
         if not self.concepts:
             raise InputError("a report needs at least one concept; add its result")
+        for _, path in self.files:
+            check_link(path)
 
     @property
     def methods(self) -> tuple[MethodResult, ...]:

@@ -109,7 +109,7 @@ def form_of(items: Mapping[str, Any], value: float) -> tuple[str, dict[str, Part
 def gives(form: Form, parts: Mapping[str, Sequence[float]], value: float) -> bool:
     """Whether the metric of these items is `value`."""
     table = np.array(list(parts.values()), dtype=float)
-    if table.shape[1] != form.width:
+    if table.shape != (len(parts), form.width):  # none, or parts of another form
         return False
     with np.errstate(over="ignore"):
         found = float(form.value(table.sum(0)[None])[0])

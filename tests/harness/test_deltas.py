@@ -139,7 +139,7 @@ def test_a_value_that_fits_two_forms_takes_that_of_the_other_setting():
     assert row.items == 8 and row.delta_stderr is not None and 0 < row.p <= 1
 
 
-def grouped(value, first=(1.0, 0.0, 1.0, 1.0), second=(0.0, 1.0)):
+def grouped(value, first=(1.0, 0.0, 1.0, 1.0), second=(0.0, 1.0, 1.0)):
     one, other = results(first, float(np.mean(first))), results(second, float(np.mean(second)))
     return {
         "results": {
@@ -152,18 +152,18 @@ def grouped(value, first=(1.0, 0.0, 1.0, 1.0), second=(0.0, 1.0)):
     }
 
 
-@pytest.mark.parametrize("value, weights", [(4 / 6, {1.0}), ((0.75 + 0.5) / 2, {0.25, 0.5})])
+@pytest.mark.parametrize("value, weights", [(5 / 7, {1.0}), ((0.75 + 2 / 3) / 2, {1 / 4, 1 / 3})])
 def test_a_group_is_compared_by_the_items_of_its_tasks(value, weights):
     group, *_ = scores_of(grouped(value))
-    assert group.task == "g" and len(group.items) == 6 and "a/0" in group.items
+    assert group.task == "g" and len(group.items) == 7 and "a/0" in group.items
     assert {each[1] for each in group.items.values()} == weights
     worse = scores_of(grouped(value - sum(w for w in [group.items["a/0"][1]]) / sum(
         each[1] for each in group.items.values()), first=(0.0, 0.0, 1.0, 1.0)))[0]  # fmt: skip
     (row,) = deltas([group], [("s", "s", 1.0, [worse])])
-    assert (row.items, row.worse, row.better) == (6, 1, 0)
+    assert (row.items, row.worse, row.better) == (7, 1, 0)
     assert row.delta == pytest.approx(-group.items["a/0"][1] / sum(w for _, w in group.items.values()))
-    shares = [row.delta * 6, 0, 0, 0, 0, 0]  # of each item in the mean of six
-    assert row.delta_stderr == pytest.approx(np.std(shares, ddof=1) / np.sqrt(6))
+    shares = [row.delta * 7, 0, 0, 0, 0, 0, 0]  # of each item in the mean of seven
+    assert row.delta_stderr == pytest.approx(np.std(shares, ddof=1) / np.sqrt(7))
 
 
 def test_a_group_that_is_no_mean_of_its_items_has_no_p():

@@ -99,8 +99,7 @@ def _lines(found: Tournament, judge: str, criterion: str) -> list[Any]:
         table.add_column(name, justify="right")
     for each in found.ratings:
         counts = (str(each.games), str(each.wins), str(each.ties))
-        name = Text(one_line(each.name))
-        table.add_row(name, _told(each.bradley_terry), _told(each.elo), *counts)
+        table.add_row(Text(one_line(each.name)), _told(each.bradley_terry), _told(each.elo), *counts)
     asked = len(found.comparisons)
     lines = [
         f"{judge}: {asked - found.failed} of {asked} pairs were compared, each in both orders",

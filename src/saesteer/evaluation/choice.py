@@ -63,8 +63,8 @@ def choose(result: SweepResult, coherence: float = 0.8, aim: Aim = "more") -> Ch
         reason = f"no setting keeps a coherence of {coherence:g} (the best: {reached})"
         return Choice(None, reason, coherence, candidates)
     chosen = max(good, key=lambda each: (sign * each.figures.behaviour.estimate, -abs(each.setting.strength)))
-    best = "highest" if sign > 0 else "lowest"
-    reason = f"{best} behaviour of {len(good)} settings with a coherence of {coherence:g} or more"
+    way = "highest" if sign > 0 else "lowest"
+    reason = f"{way} behaviour of {len(good)} settings with a coherence of {coherence:g} or more"
     return Choice(chosen.setting, reason, coherence, candidates)
 
 

@@ -69,6 +69,7 @@ def test_differences_are_to_the_first_run_and_bold_where_intervals_lie_apart(run
     [
         {"asked": asked(Prompts="8")},
         {"asked": asked(Judge="llm")},
+        {"asked": (*ASKED, ("Prompts of the test half", "8"))},
         {
             "provenance": {
                 "model": "abc",
@@ -87,6 +88,8 @@ def test_other_prompts_or_judges_draw_no_conclusion(change):
 
 def test_runs_alike_in_both_compare(runs, html):
     assert unlike_first(runs, "second run") == []
+    more = {"a": made_run(1), "b": made_run(1, asked=asked(**{"Samples per prompt": "9", "Seeds": "7"}))}
+    assert unlike_first(more, "b") == []
     assert "do not compare" not in html and ", apart</strong>" in html
     assert "Of 7 pairs of concept and method that all runs have" in html
 

@@ -20,8 +20,8 @@ from saesteer.runs import plain, write_text
 
 HOME: Final = "report.html"
 """The page of each run, in its folder."""
-_DECIDES: Final = re.compile(r"\b(prompts?|judge)\b", re.IGNORECASE)
-"""In the name of a line of what was asked: figures of different ones do not compare."""
+_DECIDES: Final = re.compile(r"(prompts?|judge)\b", re.IGNORECASE)
+"""What begins the name of a line of what was asked, or noted: figures of different ones do not compare."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _result(report: Report, concept: str, method: str) -> MethodResult | None:
 def _deciding(report: Report) -> dict[str, str]:
     """What of prompts and judge was asked and noted."""
     lines = [*report.asked, *flat(plain(report.provenance))]
-    found = {name: value for name, value in lines if _DECIDES.search(name.replace("_", " "))}
+    found = {name: value for name, value in lines if _DECIDES.match(name)}
     return found | {"number of prompts of the unsteered texts": str(report.concepts[0].base.prompts)}
 
 

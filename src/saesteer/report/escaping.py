@@ -18,7 +18,7 @@ def one_line(text: str) -> str:
     """`text` on one line, safe in a paragraph, a list, a heading and a cell of a table."""
     text = exact(" ".join(text.split()))
     text = re.sub(r"[&<>]", lambda found: _ENTITIES[found[0]], text)
-    text = re.sub(r"([\\`*_\[\](){}|#~$!])", r"\\\1", text)
+    text = re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", text)
     text = text.replace("://", "&#58;//")  # no address becomes a link by itself
     text = re.sub(r"(?i)\b(www)\.", r"\1\\.", text)
     return re.sub(r"^(?:[-+](?=\s|$)|[-=](?=[-=\s]*$)|\d+(?=[.)](?:\s|$)))", _start, text)

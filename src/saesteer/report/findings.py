@@ -128,10 +128,10 @@ def _gap(found: Sequence[MethodFinding]) -> str:
         return ""
     share = steering.lift / prompting.lift
     if share >= 1:
-        return f"Beside prompting: {steering.label} lifts as much or more ({share * 100:.0f} %, by medians)."
+        return f"Beside prompting: {steering.label} lifts as much or more ({share * 100:.0f} %, by medians, an estimate)."
     return (
         f"Beside prompting: {steering.label}, the best steering, gives {share * 100:.0f} % of its lift "
-        "(by medians)."
+        "(by medians, an estimate)."
     )
 
 

@@ -49,6 +49,7 @@ def heat_map(report: Report, palette: Palette) -> Figure:
         [row + 0.46 for row in range(len(report.concepts))], [short(c.name) for c in report.concepts]
     )
     axes.tick_params(length=0, labelcolor=palette.ink)
+    figure.subplots_adjust(top=0.98)
     for side in axes.spines.values():
         side.set_visible(False)
     return figure

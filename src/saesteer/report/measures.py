@@ -6,7 +6,7 @@ from typing import Final
 
 BESIDE: Final[dict[str, tuple[str, str]]] = {
     "perplexity": (
-        "Perplexity",
+        "Perplexity, read",
         "Of texts that the steered model reads and did not write: exp of nats per token.",
     ),
     "added_nats": (

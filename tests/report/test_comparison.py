@@ -102,6 +102,19 @@ def test_other_prompts_show_in_the_base_too(runs):
     assert unlike_first({"a": run, "b": changed}, "b") == ["number of prompts of the unsteered texts"]
 
 
+def test_other_prompts_of_equal_number_show_in_the_samples(runs):
+    run = runs["first"]
+    concept = run.concepts[0]
+    methods = tuple(
+        replace(each, pairs=tuple(replace(pair, prompt="Another.") for pair in each.pairs))
+        for each in concept.methods
+    )
+    changed = replace(run, concepts=(replace(concept, methods=methods),))
+    assert unlike_first({"a": run, "b": changed}, "b") == ["prompts of the samples shown"]
+    without = replace(run, concepts=tuple(replace(each, methods=()) for each in run.concepts))
+    assert unlike_first({"a": run, "b": without}, "b") == []
+
+
 def test_links_lead_to_each_run(runs, tmp_path):
     folders = {"first": "../a b/run", "second run": "two"}
     html = render_comparison(runs, folders)

@@ -71,7 +71,7 @@ def test_the_map_has_every_value_and_says_where_there_is_none(written, run):
 
 
 def test_names_of_concepts_lead_nowhere_else(run, tmp_path):
-    evil = "../../<script>$\\frac{"
+    evil = "../../<script>$\\frac{$"
     same = tuple(replace(each, name=evil) for each in run.concepts)
     write_files(replace(run, concepts=same), tmp_path / "in")
     assert [each.name for each in tmp_path.iterdir()] == ["in"]

@@ -44,5 +44,6 @@ def compare_runs(folders: Sequence[Path], out: Path | None, json: bool) -> None:
 
 def report_of(folder: Path) -> Report:
     """The report of a finished run, from its folder."""
-    found: Report = import_module("saesteer.pipeline.experiment").report_of_run(folder)
+    experiment = import_module("saesteer.pipeline.experiment")
+    found: Report = experiment.report_of(experiment.load_run(folder))
     return found

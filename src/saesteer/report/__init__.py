@@ -1,4 +1,5 @@
-"""Reports: what was found, as one HTML file that opens by itself and as a table for the terminal.
+"""Reports: what was found, as one HTML file that opens by itself, as Markdown, pictures and a
+table for the terminal.
 
 Knows the records of a report and how to draw them; not how the figures were made.
 """

@@ -88,8 +88,13 @@ def differing(asked: list[tuple[tuple[str, str], ...]]) -> list[tuple[str, list[
 
 def unlike_first(runs: Mapping[str, Report], name: str) -> list[str]:
     """Names of the prompts or judges in which a run differs from the first one."""
-    first, own = (_deciding(each) for each in (next(iter(runs.values())), runs[name]))
-    return [each for each in dict.fromkeys([*first, *own]) if first.get(each) != own.get(each)]
+    pair = (next(iter(runs.values())), runs[name])
+    first, own = map(_deciding, pair)
+    found = [each for each in dict.fromkeys([*first, *own]) if first.get(each) != own.get(each)]
+    shown = [{text.prompt for c in each.concepts for m in c.methods for text in m.pairs} for each in pair]
+    if all(shown) and shown[0].isdisjoint(shown[1]):
+        found.append("prompts of the samples shown")
+    return found
 
 
 def compared(runs: Mapping[str, Report], homes: Mapping[str, str]) -> tuple[Line, ...]:

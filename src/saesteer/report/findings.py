@@ -128,7 +128,8 @@ def _gap(found: Sequence[MethodFinding]) -> str:
         return ""
     share = steering.lift / prompting.lift
     if share >= 1:
-        return f"Beside prompting: {steering.label} lifts as much or more ({share * 100:.0f} %, by medians, an estimate)."
+        told = f"({share * 100:.0f} %, by medians, an estimate)"
+        return f"Beside prompting: {steering.label} lifts as much or more {told}."
     return (
         f"Beside prompting: {steering.label}, the best steering, gives {share * 100:.0f} % of its lift "
         "(by medians, an estimate)."

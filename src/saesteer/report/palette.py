@@ -80,6 +80,7 @@ def write_figure(draw: Draw, path: Path, title: str, legend: dict[str, int]) -> 
     return path
 
 
-def _style(palette: Palette) -> dict[str, Any]:
+def _style(palette: Palette) -> Any:
+    """What matplotlib is told; its keys are literals to the type checker."""
     own = {INK: palette.ink, SOFT: palette.soft, GRID: palette.grid}
     return {name: own.get(value, value) if isinstance(value, str) else value for name, value in STYLE.items()}

@@ -48,7 +48,7 @@ def dose_plot(concept: ConceptResult, places: dict[str, int], floor: float, pale
         axes.margins(x=0.03)
     panels[0].set_ylim(bottom=0)
     if both:
-        lowest = min([floor, *(point.coherence.low for m in swept(concept) for point in m.points)])
+        lowest = min([floor, *(known(point.coherence).low for m in swept(concept) for point in m.points)])
         panels[1].axhspan(floor, 1.02, color=palette.soft, alpha=0.08, linewidth=0)
         panels[1].set_ylim(max(0.0, lowest - 0.03), 1.02)
     panels[-1].set_xlabel(label)
@@ -159,8 +159,10 @@ def _ring(axes: Axes, method: MethodResult, points: Sequence[tuple[float, float]
         return
     for point, (x, y) in zip(method.points, points, strict=True):
         if point.strength == method.outcome.setting.strength:
-            edge = {"markerfacecolor": "none", "markeredgecolor": palette.ink, "markeredgewidth": 1.2}
-            axes.plot(x, y, "o", markersize=10, **edge)
+            axes.plot(
+                x, y, "o", markersize=10, markerfacecolor="none", markeredgecolor=palette.ink,
+                markeredgewidth=1.2,
+            )  # fmt: skip
 
 
 def _scale(concept: ConceptResult) -> tuple[str, dict[str, float]]:

@@ -99,6 +99,9 @@ def test_judges_agree_on_the_best_or_differ_within_or_beyond_intervals(run):
     assert said(judged(run, {"caa": 0.5}), "Judge llm").endswith("that chose in 2 of 2 concepts.")
     far = said(judged(run, {"diffmean": 0.5}), "Judge llm")
     assert "in 0 of 2 concepts; in 0 of the other 2" in far
+    mixed = judged(run, {"diffmean": 0.5})
+    mixed = replace(mixed, concepts=(mixed.concepts[0], judged(run, {"caa": 0.5}).concepts[1]))
+    assert "in 1 of 2 concepts; in 0 of the other 1 one judge" in said(mixed, "Judge llm")
     near = said(judged(run, {"diffmean": 0.5, "caa": 0.49}), "Judge llm")
     assert "in 0 of 2 concepts; in 2 of the other 2 one judge's intervals" in near
 

@@ -123,6 +123,13 @@ def test_words_are_marked_in_what_was_written(html, run):
     assert '<mark class="w">Anna' not in html
 
 
+def test_a_description_ends_before_the_base_rate(run, html):
+    assert re.search(r"Texts about wedding\.\s+Base rate", html)
+    changed = replace(run.concepts[0], description="the text is about a wedding")
+    html = render(replace(run, concepts=(changed,)))
+    assert re.search(r"the text is about a wedding\.\s+Base rate", html)
+
+
 def test_twelve_methods_differ_without_their_colours():
     found = [look(LIGHT, place) for place in range(12)]
     assert len({(each["marker"], each["markerfacecolor"] == LIGHT.paper) for each in found}) == 12

@@ -44,6 +44,8 @@ def duration(seconds: float) -> str:
 
 def times(value: float) -> str:
     """6.2x, with fewer digits where they say nothing."""
+    if math.isnan(value):
+        return number(value)
     return f"{number(value, 0 if math.isfinite(value) and value >= 20 else 1)}×"  # noqa: RUF001
 
 

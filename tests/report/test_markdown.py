@@ -145,8 +145,23 @@ def test_hostile_texts_change_no_table(run, hostile):
 
 @pytest.mark.parametrize(
     "text",
-    ["1. one", "12) two", "- three", "+", "---", "===", "# four", "> five", "    six", "***", "7.5", "-0.2"]
-    + ["<script x", "<!-- x", "<div", "<?x", "[a]: b", "a&lt;b", "| a | b |"],
+    [
+        *(
+            "1. one",
+            "12) two",
+            "- three",
+            "+",
+            "---",
+            "===",
+            "# four",
+            "> five",
+            "    six",
+            "***",
+            "7.5",
+            "-0.2",
+        ),
+        *("<script x", "<!-- x", "<div", "<?x", "[a]: b", "a&lt;b", "| a | b |"),
+    ],
 )
 def test_a_line_stays_a_paragraph_with_its_text(text):
     for shown in (one_line(text), f"- {one_line(text)}", f"x\n{one_line(text)}"):

@@ -58,6 +58,8 @@ def test_wide_tables_scroll_in_their_own_box(page, pages):
     )
     assert all(box > 0 for _, box in found)
     assert sum(width > box for width, box in found) >= 4  # there was something to scroll
+    asked = page.value("document.querySelector('.asked').scrollWidth")
+    assert asked <= page.value("document.querySelector('.scroll').clientWidth")  # its long texts break
 
 
 def test_a_cell_of_the_map_has_the_shade_that_it_names(page, pages):

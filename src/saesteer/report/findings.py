@@ -9,6 +9,7 @@ from statistics import median
 from saesteer.evaluation import Outcome
 from saesteer.evaluation.choice import keeps
 from saesteer.report.records import MethodResult, Report, Role
+from saesteer.report.run_findings import run_sentences
 
 LIFT = 0.1  # an absolute gain below this is not called one, whatever the ratio
 
@@ -77,7 +78,13 @@ def reaches(outcome: Outcome, goal: float, coherence: float) -> bool:
 def sentences(report: Report) -> tuple[str, ...]:
     """The summary at the top of a report."""
     found = method_findings(report)
-    lines = [*map(_about, found), _gap(found), _missed(found, report), _failed(report)]
+    lines = [
+        *map(_about, found),
+        _gap(found),
+        *run_sentences(report),
+        _missed(found, report),
+        _failed(report),
+    ]
     return tuple(line for line in lines if line)
 
 
@@ -92,6 +99,8 @@ def caution(report: Report) -> str:
         f"{LIFT} or more and the coherence is still {report.coherence:g} or more. Intervals come from a "
         "bootstrap over whole prompts."
     )
+    if any(len(method.seeds) > 1 for concept in report.concepts for method in concept.methods):
+        text += " Samples of all seeds are pooled; intervals draw prompts, not seeds: other seeds may differ."
     by_chance = round(intervals * (1 - level))
     if by_chance:
         text += f" Of {intervals} such intervals, about {by_chance} should miss the truth by chance alone."
@@ -119,10 +128,11 @@ def _gap(found: Sequence[MethodFinding]) -> str:
         return ""
     share = steering.lift / prompting.lift
     if share >= 1:
-        return f"Beside prompting: {steering.label} lifts as much or more ({share * 100:.0f} %, by medians)."
+        told = f"({share * 100:.0f} %, by medians, an estimate)"
+        return f"Beside prompting: {steering.label} lifts as much or more {told}."
     return (
         f"Beside prompting: {steering.label}, the best steering, gives {share * 100:.0f} % of its lift "
-        "(by medians)."
+        "(by medians, an estimate)."
     )
 
 

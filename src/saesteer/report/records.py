@@ -289,6 +289,7 @@ class Report:
 
 
 def check_link(path: str) -> None:
-    """InputError unless `path` is a plain relative path: a report links to its own files only."""
-    if not path or path.startswith(("/", "\\")) or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
+    """InputError unless `path` is plain, relative and leads down: a report links to its own files only."""
+    outside = path.startswith(("/", "\\")) or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path)
+    if not path or outside or ".." in re.split(r"[/\\]", path):
         raise InputError(f"a report links to files beside it, got {path!r}; give a relative path")

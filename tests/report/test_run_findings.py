@@ -109,3 +109,18 @@ def test_judges_agree_on_the_best_or_differ_within_or_beyond_intervals(run):
 def test_what_failed_is_counted(run):
     assert said(run, "Not done").startswith("Not done: 5 things failed in 2 places")
     assert said(replace(run, failures=()), "Not done") == ""
+
+
+def test_where_less_is_wanted_the_best_is_the_lowest(run):
+    """By behaviour "caa" is first of all, so that it is the last where less is wanted."""
+
+    def change(concept, method):
+        return replace(method, seeds=seeds(0.1, 0.1) if method.method == "diffmean" else seeds(0.5, 0.3))
+
+    less = replace(each_method(run, change), aim="less")
+    assert said(less, "Seeds").endswith("is the same under each seed in 2 of 2 concepts.")
+    every = [each.method for each in run.methods if any(j.judge == "llm" for j in each.judges)]
+    values = dict.fromkeys(every, 0.4) | {"caa": 0.05}  # the judge that chose has caa as the highest
+    assert "names the same best method as the judge that chose in 0 of 2" in said(
+        replace(judged(run, values), aim="less"), "Judge llm"
+    )

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from saesteer.report import words
 from saesteer.report.cost import cost_lines
 from saesteer.report.escaping import address, code, harmless, link, one_line, quoted
-from saesteer.report.findings import caution, method_findings, sentences
+from saesteer.report.findings import caution, method_findings, sentences, side
 from saesteer.report.marked import pieces
 from saesteer.report.measures import label
 from saesteer.report.page import by_role, measured
@@ -30,13 +30,14 @@ def markdown(report: Report, figures: dict[str, list[tuple[str, str]]] | None = 
         report=report,
         findings=sentences(report),
         caution=caution(report),
+        side=side(report),
         methods=method_findings(report),
         sides=sides(report),
         cost=cost_lines(report.cost) if report.cost else (),
         measures=measured(report),
         figures=figures or {},
         provenance=flat(plain(report.provenance)),
-        shown=by_role,
+        shown=lambda concept: by_role(concept, report.sign),
         sample=_sample,
     )
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from saesteer.errors import InputError
 from saesteer.report.cost import cost_lines
-from saesteer.report.findings import caution, method_findings, reaches, sentences
+from saesteer.report.findings import caution, method_findings, reaches, sentences, side
 from saesteer.report.heat_plot import hottest
 from saesteer.report.marked import marked
 from saesteer.report.measures import BESIDE, label
@@ -40,13 +40,14 @@ def render(report: Report) -> str:
         style=style("style.css"),
         findings=sentences(report),
         caution=caution(report),
+        side=side(report),
         methods=method_findings(report),
         places=places,
         hottest=hottest(report),
         overview=[_overview(report, places, width) for width in (_WIDE, _NARROW)],
         plots=[_plots(report, concept, places, f"c{n}") for n, concept in enumerate(report.concepts)],
-        shown=[by_role(concept) for concept in report.concepts],
-        best=[best_steering(concept) for concept in report.concepts],
+        shown=[by_role(concept, report.sign) for concept in report.concepts],
+        best=[best_steering(concept, report.sign) for concept in report.concepts],
         sides=sides(report),
         cost=cost_lines(report.cost) if report.cost else (),
         measures=measured(report),
@@ -61,16 +62,16 @@ def measured(report: Report) -> dict[str, str]:
     return known | {name: "" for name in sorted(found - set(BESIDE))}
 
 
-def best_steering(concept: ConceptResult) -> MethodResult | None:
-    """The steering method with the highest behaviour here."""
+def best_steering(concept: ConceptResult, sign: int = 1) -> MethodResult | None:
+    """The steering method with the highest behaviour here; the lowest where `sign` is -1."""
     steering = [each for each in concept.methods if each.role == "steering" and each.outcome]
-    return max(steering, key=lambda each: each.outcome.figures.behaviour.estimate, default=None)  # type: ignore[union-attr]
+    return max(steering, key=lambda each: sign * each.outcome.figures.behaviour.estimate, default=None)  # type: ignore[union-attr]
 
 
-def by_role(concept: ConceptResult) -> list[MethodResult]:
+def by_role(concept: ConceptResult, sign: int = 1) -> list[MethodResult]:
     """The methods with texts to show, steering first and the best of it foremost."""
     order = ("steering", "prompting", "control")
-    best = best_steering(concept)
+    best = best_steering(concept, sign)
     kept = [each for each in concept.methods if each.pairs]
     return sorted(kept, key=lambda each: (order.index(each.role), each is not best))
 

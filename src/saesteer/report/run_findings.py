@@ -30,7 +30,7 @@ def _seeds(report: Report) -> str:
         f"Seeds: over {count} seeds a method's behaviour on a concept moves by {median(moves):.2f} (median; "
         f"at most {max(moves):.2f})"
     )
-    held = [found for concept in report.concepts if (found := _same_best(concept)) is not None]
+    held = [found for concept in report.concepts if (found := _same_best(concept, report.sign)) is not None]
     if held:
         text += f"; the best steering method is the same under each seed in {_of(sum(held), len(held))}"
     return text + "."
@@ -41,7 +41,7 @@ def _spread(method: MethodResult) -> float:
     return max(values) - min(values)
 
 
-def _same_best(concept: ConceptResult) -> bool | None:
+def _same_best(concept: ConceptResult, sign: int) -> bool | None:
     """Whether every seed names the same best steering method; None where there is no choice to name."""
     steering = [each for each in concept.methods if each.role == "steering" and len(each.seeds) > 1]
     shared = set.intersection(*({s.seed for s in each.seeds} for each in steering)) if steering else set()
@@ -50,7 +50,7 @@ def _same_best(concept: ConceptResult) -> bool | None:
     best = set()
     for seed in shared:
         by_name = {m.method: next(s for s in m.seeds if s.seed == seed) for m in steering}
-        best.add(max(by_name, key=lambda name: by_name[name].behaviour.estimate))
+        best.add(max(by_name, key=lambda name: sign * by_name[name].behaviour.estimate))
     return len(best) == 1
 
 
@@ -102,7 +102,9 @@ def _judge(report: Report, name: str) -> str:
         if len(shared) < 2:
             continue
         count += 1
-        ours, theirs = (max(shared, key=lambda m: found[m].estimate) for found in (first, second))
+        ours, theirs = (
+            max(shared, key=lambda m: report.sign * found[m].estimate) for found in (first, second)
+        )
         same += ours == theirs
         near += ours != theirs and (
             _overlap(first[ours], first[theirs]) or _overlap(second[ours], second[theirs])

@@ -78,10 +78,10 @@ def agreement(found: dict[str, Any]) -> list[str]:
         [
             f"{label}: {each['kind']}",
             str(each["vectors"]),
-            f"{each['pooled_r2']:.2f}",
-            f"{each['median_r2']:.2f}",
-            f"{100 * each['share_above_0']:.0f} %",
-            f"{each['vector_correlation']:.2f}",
+            ends(each, "pooled_r2"),
+            ends(each, "median_r2"),
+            ends(each, "share_above_0", 100, "{:.0f}") + " %",
+            ends(each, "vector_correlation"),
         ]
         for key, label in names.items()
         for each in luck[key]
@@ -91,18 +91,27 @@ def agreement(found: dict[str, Any]) -> list[str]:
         [
             f"first measurement ({first} rollouts) against second ({second}): all",
             str(sum(luck["vectors"].values())),
-            f"{both['pooled_r2']:.2f}",
+            ends(both, "pooled_r2"),
             "",
             "",
-            f"{both['vector_correlation']:.2f}",
+            ends(both, "vector_correlation"),
         ]
     )
     text = (
         "Pooled: one less squared error over squared distance from each latent's mean, all latents together. "
         "Above 0: the share of the latents that vary which the fit tells at all. Correlation: of one "
-        "vector's predicted and measured effects over latents, the mean over vectors."
+        "vector's predicted and measured effects over latents, the mean over vectors. Intervals are 95 %, "
+        "vectors drawn anew within their kind. A draw holds some vectors more than once, and a latent that "
+        "few vectors raise varies less in it."
     )
     return [*wrap(text, 110), "", *table(head, rows)]
+
+
+def ends(row: dict[str, Any], figure: str, factor: float = 1.0, form: str = "{:.2f}") -> str:
+    """A figure with its interval."""
+    low, high = row["intervals"][figure]
+    value, low, high = (form.format(factor * each) for each in (row[figure], low, high))
+    return f"{value} [{low}, {high}]"
 
 
 def promised(found: dict[str, Any]) -> list[str]:

@@ -22,7 +22,8 @@ def test_the_largest_strength_within_the_budget_is_found(lm, loop):
     spec = closed_loop(lm, SEA, at, loop=loop, rare=0.3)
     found = calibrate(lm, spec, SEA, budget={"kl": 0.2}, texts=SEA.positive)
     assert found.verdict.works
-    (held, over) = divergences(lm, found.spec, [f * found.strength.estimate for f in (1, 1.1)], SEA.positive)
+    more = found.spec.with_strength(1.1 * found.strength.estimate)
+    (held, over) = divergences(lm, [found.spec, more], None, SEA.positive)
     assert 0.15 < held.kl <= 0.2 < over.kl
     (each,), (was,) = found.spec.interventions, spec.interventions
     assert (each.when, each.control) == (was.when, was.control) and (each.when or each.control)

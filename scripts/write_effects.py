@@ -100,17 +100,18 @@ def agreement(found: dict[str, Any]) -> list[str]:
     text = (
         "Pooled: one less squared error over squared distance from each latent's mean, all latents together. "
         "Above 0: the share of the latents that vary which the fit tells at all. Correlation: of one "
-        "vector's predicted and measured effects over latents, the mean over vectors. Intervals are 95 %, "
-        "vectors drawn anew within their kind. A draw holds some vectors more than once, and a latent that "
-        "few vectors raise varies less in it."
+        "vector's predicted and measured effects over latents, the mean over vectors."
     )
+    if "intervals" in both:
+        text += " Intervals are 95 %, vectors drawn anew within their kind."
     return [*wrap(text, 110), "", *table(head, rows)]
 
 
 def ends(row: dict[str, Any], figure: str, factor: float = 1.0, form: str = "{:.2f}") -> str:
     """A figure with its interval."""
-    low, high = row["intervals"][figure]
-    value, low, high = (form.format(factor * each) for each in (row[figure], low, high))
+    if "intervals" not in row:  # a record of before there were any
+        return form.format(factor * row[figure])
+    value, low, high = (form.format(factor * each) for each in (row[figure], *row["intervals"][figure]))
     return f"{value} [{low}, {high}]"
 
 

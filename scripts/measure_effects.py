@@ -52,7 +52,10 @@ MADE: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "rotation": ("rotation", {}),
 }
 
-FIGURES: Final = ("pooled_r2", "median_r2", "share_above_0", "vector_correlation")
+FIGURES: Final = ("pooled_r2", "vector_correlation")
+"""Those with intervals. The median R^2 of latents has none: of a latent that few vectors raise a draw with
+repetitions holds too little, so that drawn medians lie below the median itself.
+"""
 NOISE: Final = 1e-12
 """Of a latent's mean square: a variance below that is rounding."""
 
@@ -83,7 +86,6 @@ def luck(lm: LanguageModel, sae: SAE, run: EffectsRun, fitted: Approximator, a: 
     vectors = Directions(first.vectors[lines], chosen, tuple(str(line) for line in lines))
     second = whole(again(lm, sae, vectors, a, "held-out"))
     before = Chunk(first.vectors[lines], first.effects[lines])
-    told = intervals(before.effects, second.effects, chosen)
     return {
         "vectors": {kind: len(each) for kind, each in by_kind.items()},
         "all held out, first measurement": compared(
@@ -94,7 +96,7 @@ def luck(lm: LanguageModel, sae: SAE, run: EffectsRun, fitted: Approximator, a: 
         "first against second": {
             "pooled_r2": pooled(before.effects, second.effects),
             "vector_correlation": related(before.effects, second.effects),
-            "intervals": {name: told[name] for name in ("pooled_r2", "vector_correlation")},
+            "intervals": intervals(before.effects, second.effects, chosen),
         },
     }
 
@@ -114,7 +116,7 @@ def compared(fitted: Approximator, chunk: Chunk, kinds: Sequence[str]) -> list[d
 def intervals(predicted: Tensor, found: Tensor, kinds: Sequence[str]) -> dict[str, list[float]]:
     """Low and high ends of FIGURES; vectors are drawn anew within their kind.
 
-    A latent that varies in no two of the vectors drawn has no R^2 in that draw, as in accuracy.
+    A latent that varies in no two of the vectors drawn has no say in that draw, as in accuracy.
     """
     told, got = predicted.double().numpy(), found.double().numpy()
     error, square = (got - told) ** 2, got**2
@@ -125,11 +127,8 @@ def intervals(predicted: Tensor, found: Tensor, kinds: Sequence[str]) -> dict[st
         mean, total = weights @ got / n, weights @ square / n
         spread, missed = total - mean**2, weights @ error / n
         varies = spread > NOISE * total
-        r2 = np.sort(np.where(varies, 1 - missed / np.where(varies, spread, 1.0), np.nan), axis=1)
-        count = varies.sum(1)
-        median = r2[np.arange(len(r2)), (count - 1) // 2]  # NaN sorts last
         pooled = 1 - (missed * varies).sum(1) / (spread * varies).sum(1)
-        return np.stack([pooled, median, (r2 > 0).sum(1) / count, weights @ each / n[:, 0]], axis=1)
+        return np.stack([pooled, weights @ each / n[:, 0]], axis=1)
 
     _, strata = np.unique(np.array(kinds), return_inverse=True)
     return {

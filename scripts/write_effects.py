@@ -79,8 +79,8 @@ def agreement(found: dict[str, Any]) -> list[str]:
             f"{label}: {each['kind']}",
             str(each["vectors"]),
             ends(each, "pooled_r2"),
-            ends(each, "median_r2"),
-            ends(each, "share_above_0", 100, "{:.0f}") + " %",
+            f"{each['median_r2']:.2f}",
+            f"{100 * each['share_above_0']:.0f} %",
             ends(each, "vector_correlation"),
         ]
         for key, label in names.items()
@@ -100,19 +100,17 @@ def agreement(found: dict[str, Any]) -> list[str]:
     text = (
         "Pooled: one less squared error over squared distance from each latent's mean, all latents together. "
         "Above 0: the share of the latents that vary which the fit tells at all. Correlation: of one "
-        "vector's predicted and measured effects over latents, the mean over vectors."
+        "vector's predicted and measured effects over latents, the mean over vectors. Intervals are 95 %, "
+        "vectors drawn anew within their kind; figures by latent have none, since of a latent that few "
+        "vectors raise such a draw holds too little."
     )
-    if "intervals" in both:
-        text += " Intervals are 95 %, vectors drawn anew within their kind."
     return [*wrap(text, 110), "", *table(head, rows)]
 
 
-def ends(row: dict[str, Any], figure: str, factor: float = 1.0, form: str = "{:.2f}") -> str:
+def ends(row: dict[str, Any], figure: str) -> str:
     """A figure with its interval."""
-    if "intervals" not in row:  # a record of before there were any
-        return form.format(factor * row[figure])
-    value, low, high = (form.format(factor * each) for each in (row[figure], *row["intervals"][figure]))
-    return f"{value} [{low}, {high}]"
+    low, high = row["intervals"][figure]
+    return f"{row[figure]:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def promised(found: dict[str, Any]) -> list[str]:

@@ -43,5 +43,4 @@ def test_a_latent_that_does_not_vary_has_no_say():
     predicted = KNOWN.approximator.predict(KNOWN.x)
     told = torch.cat([predicted, torch.zeros(120, 40)], 1)
     found, plain = intervals(told, silent, KINDS), intervals(predicted, KNOWN.y, KINDS)
-    for name in FIGURES[:3]:
-        assert found[name] == pytest.approx(plain[name])
+    assert found["pooled_r2"] == pytest.approx(plain["pooled_r2"])

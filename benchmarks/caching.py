@@ -14,6 +14,9 @@ latents and k 32, float32. Columns, a process each, one at work at a time:
                    split by ranges of latents with a mask for each and saved: the method of the reference in
                    code of ours
 
+first_pass_rows of saesteer: tokens whose latents were looked for by a bf16 product first, 0 where that way
+was not taken; fell_back_rows: those of them that needed the full product after all.
+
 Quote the ratio: the median over rounds of a round's time over the floor's in the same round. --memory: the
 peak of anonymous memory while saesteer caches --sequences rows and four times as many, a process each.
 """
@@ -39,7 +42,7 @@ from interleaved import BUSY, compare, table, work
 from safetensors.numpy import save_file
 from torch import Tensor
 
-Job = Callable[[], int]
+Job = Callable[[], dict[str, float]]
 BATCH = 32
 REFERENCE = "topk_csr"
 
@@ -47,31 +50,31 @@ REFERENCE = "topk_csr"
 def forward_part(a: argparse.Namespace, folder: Path) -> Job:
     body, ids = cut(model(a)), torch.from_numpy(tokens(a, a.sequences))
 
-    def job() -> int:
+    def job() -> dict[str, float]:
         for rows in ids.split(BATCH):
             body(rows, use_cache=False)
-        return 0
+        return {"entries": 0}
 
     return job
 
 
 def topk_chunk(a: argparse.Namespace, folder: Path) -> Job:
     found = _by_hand(a)
-    return lambda: sum(values.numel() for _, values in found())
+    return lambda: {"entries": sum(values.numel() for _, values in found())}
 
 
 def topk_csr(a: argparse.Namespace, folder: Path) -> Job:
     found = _by_hand(a)
     ids = tokens(a, a.sequences).astype(np.uint16)
 
-    def job() -> int:
+    def job() -> dict[str, float]:
         indices, values = (torch.cat(each).flatten().numpy() for each in zip(*found(), strict=True))
         order = np.argsort(indices.astype(np.uint16), kind="stable")  # a radix sort, at 16 bits
         starts = np.concatenate([[0], np.bincount(indices, minlength=a.latents).cumsum()])
         arrays = {"starts": starts, "tokens": (order // a.k).astype(np.uint32)}
         arrays |= {"values": values[order].astype(np.float16), "ids": ids}
         save_file(arrays, folder / "latents.safetensors")
-        return len(order)
+        return {"entries": len(order)}
 
     return job
 
@@ -98,9 +101,14 @@ def _by_hand(a: argparse.Namespace) -> Callable[[], list[tuple[Tensor, Tensor]]]
 def saesteer(a: argparse.Namespace, folder: Path) -> Job:
     cache = cached(a, str(folder), a.sequences)
 
-    def job() -> int:
-        made = cache()
-        return int(made[made.names[0]].indptr[-1])
+    def job() -> dict[str, float]:
+        (table,) = cache().tables.values()
+        way = table.about["first_pass"]
+        return {
+            "entries": int(table.indptr[-1]),
+            "first_pass_rows": way["rows"],
+            "fell_back_rows": way["fell_back"],
+        }
 
     return job
 
@@ -114,7 +122,7 @@ def published(a: argparse.Namespace, folder: Path) -> Job:
         lambda module, inputs, output: read.append(output[0] if isinstance(output, tuple) else output)
     )
 
-    def job() -> int:
+    def job() -> dict[str, float]:
         places, values = [], []
         for number, rows in enumerate(ids.split(BATCH)):
             body(rows, use_cache=False)
@@ -137,7 +145,7 @@ def published(a: argparse.Namespace, folder: Path) -> Job:
                 "tokens": ids.numpy().astype(np.uint16),
             }
             save_file(arrays, folder / f"{low}_{high - 1}.safetensors")
-        return len(all_values)
+        return {"entries": len(all_values)}
 
     return job
 
@@ -163,7 +171,7 @@ def run(a: argparse.Namespace, rounds: Iterator[bool]) -> dict[str, float]:
                 break
             shutil.rmtree(folder)
             folder.mkdir()
-            found["entries"] = job()
+            found |= job()
             found["MB"] = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file()) / 1e6
     return found
 

@@ -16,7 +16,15 @@ import torch
 from scipy.stats import spearmanr
 
 from saesteer import load_concept, load_model, load_sae
-from saesteer.concepts import CHOOSERS, neutral_prompts, output_effect, output_scores, rank_latents, text_lift
+from saesteer.concepts import (
+    CHOOSERS,
+    align_topic,
+    neutral_prompts,
+    output_effect,
+    output_scores,
+    rank_latents,
+    text_lift,
+)
 from saesteer.errors import SaesteerError
 from saesteer.evaluation import Arm, choose, evaluate, figures
 from saesteer.methods import sae_decoder
@@ -60,11 +68,14 @@ def measure(lm, sae, name, prompts, folder):
     pool = sorted({latent for each in lists.values() for latent in each})
     behaviour = steered(lm, sae, concept, pool, prompts, folder / name)
     rows = {row.latent: row for row in rank_latents(lm, sae, concept, evidence=0).rows}
+    texts = (*concept.positive, *concept.negative)
+    nearness = align_topic(lm, sae, concept.positive, texts).values("low")
     columns = {
         "contrast": [rows[i].auroc for i in pool],
         "logit_effect": output_effect(lm, sae, concept)[pool].tolist(),
         "output_score": output_scores(lm, sae, pool, prompts=neutral_prompts(concept)).score.tolist(),
         "lift": text_lift(lm, sae, pool, concept).tolist(),
+        "topic_alignment": nearness[pool].tolist(),
     }
     values = [behaviour[i] for i in pool]
     return {

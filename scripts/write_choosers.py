@@ -55,7 +55,7 @@ def page() -> str:
         "behaviour, within the pool. Intervals are 95 %, drawn over concepts; p by flips of signs; seconds",
         "are of one processor core. The pool is made of the choosers' own first latents, so its rank",
         "correlations favour choosers that agree with others; the best of a pool and of three is the best on",
-        "the half that counts, a little too good; p are not corrected for five comparisons.",
+        f"the half that counts, a little too good; p are not corrected for {len(choosers) - 1} comparisons.",
         "",
         *short(concepts),
         "",
@@ -83,7 +83,7 @@ def short(concepts: list[dict[str, Any]]) -> list[str]:
     both = [each["first"]["combined"] - each["first"]["contrast"] for each in concepts]
     better = "better" if bootstrap_mean(np.array(less)).low > 0 else "not better"
     best = mean(each["best"] for each in concepts)
-    columns = ("logit_effect", "lift", "contrast", "output_score")
+    columns = sorted(concepts[0]["spearman"], key=lambda name: -mean(e["spearman"][name] for e in concepts))
     return [
         f"Does the output score choose better than contrast? On this world {better}: the behaviour of its",
         f"first latent less that of contrast's is {with_interval(less)}, with input and output evidence"

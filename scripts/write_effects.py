@@ -78,10 +78,10 @@ def agreement(found: dict[str, Any]) -> list[str]:
         [
             f"{label}: {each['kind']}",
             str(each["vectors"]),
-            f"{each['pooled_r2']:.2f}",
+            ends(each, "pooled_r2"),
             f"{each['median_r2']:.2f}",
             f"{100 * each['share_above_0']:.0f} %",
-            f"{each['vector_correlation']:.2f}",
+            ends(each, "vector_correlation"),
         ]
         for key, label in names.items()
         for each in luck[key]
@@ -91,18 +91,26 @@ def agreement(found: dict[str, Any]) -> list[str]:
         [
             f"first measurement ({first} rollouts) against second ({second}): all",
             str(sum(luck["vectors"].values())),
-            f"{both['pooled_r2']:.2f}",
+            ends(both, "pooled_r2"),
             "",
             "",
-            f"{both['vector_correlation']:.2f}",
+            ends(both, "vector_correlation"),
         ]
     )
     text = (
         "Pooled: one less squared error over squared distance from each latent's mean, all latents together. "
         "Above 0: the share of the latents that vary which the fit tells at all. Correlation: of one "
-        "vector's predicted and measured effects over latents, the mean over vectors."
+        "vector's predicted and measured effects over latents, the mean over vectors. Intervals are 95 %, "
+        "vectors drawn anew within their kind; figures by latent have none, since of a latent that few "
+        "vectors raise such a draw holds too little."
     )
     return [*wrap(text, 110), "", *table(head, rows)]
+
+
+def ends(row: dict[str, Any], figure: str) -> str:
+    """A figure with its interval."""
+    low, high = row["intervals"][figure]
+    return f"{row[figure]:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def promised(found: dict[str, Any]) -> list[str]:

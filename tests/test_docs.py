@@ -82,15 +82,34 @@ def test_the_table_of_trained_methods_is_that_of_its_record():
     assert found and found[0] == table(json.loads(RECORD.read_text(encoding="utf-8")))
 
 
+def parsed(line: str) -> None:
+    """By its verb, which refuses options that are missing or unknown; without `saesteer`."""
+    verb, *words = shlex.split(line, comments=True)
+    if VERBS[verb][0].endswith(":PARTS"):
+        verb, words = f"{verb} {words[0]}", words[1:]
+    command(verb).make_context(verb, words)
+
+
 def test_the_commands_of_the_readme_have_what_they_need():
-    """Each is parsed by its verb, which refuses options that are missing or unknown."""
     lines = re.findall(r"^\| `saesteer ([^`]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.M)
     assert len(lines) >= 6
     for line in lines:
-        verb, *words = shlex.split(line)
-        if VERBS[verb][0].endswith(":PARTS"):
-            verb, words = f"{verb} {words[0]}", words[1:]
-        command(verb).make_context(verb, words)
+        parsed(line)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("effects", 1), ("effects_fit", 7), ("effects_world", 2), ("methods", 3), ("trained_methods", 3)],
+)
+def test_the_commands_of_a_page_can_be_typed(name, least):
+    """Those in blocks, with the line that a backslash joins, and those in a sentence that name options."""
+    page = (ROOT / f"docs/{name}.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    lines = re.findall(r"^(?: {4})?saesteer (.+)$", page, re.M)
+    said = [" ".join(each.split()) for each in re.findall(r"(?<!`)`saesteer ([^`]+)`", page)]
+    lines += [each for each in said if " -" in each]
+    assert len(lines) >= least
+    for line in lines:
+        parsed(line)
 
 
 def test_the_commands_of_the_page_of_calibration_are_ones():

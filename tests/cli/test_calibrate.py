@@ -46,6 +46,18 @@ def test_by_distance_alone(run, place, spec, tmp_path):
     assert again["curve"][0]["kl"] < 0.2 < again["curve"][-1]["kl"]
 
 
+def test_a_closed_loop_within_a_budget_of_kl(run, place, tmp_path):
+    spec, out = tmp_path / "loop.yaml", tmp_path / "fit.yaml"
+    line = ("steer", "world/sea", "-m", place.model, "--at", "layers.2", "--method", "closed_loop")
+    assert run(*line, "--out", spec).code == 0
+    line = ("calibrate", spec, "--concept", "world/sea", "-m", place.model, "--budget", "kl=0.2")
+    said = run(*line, "--out", out)
+    assert (said.code, said.err) == (0, "") and "the largest strength within the budget" in said.out
+    one, other = load_spec(spec), load_spec(out)
+    assert other.interventions[0].when == one.interventions[0].when is not None
+    assert other.interventions[0].strength.value != one.interventions[0].strength.value
+
+
 def test_where_no_strength_works_the_code_is_0_and_no_spec_is_written(run, place, spec, tmp_path):
     """A random model writes nothing that the oracle could read."""
     out, prompts = tmp_path / "fit.yaml", tmp_path / "prompts.txt"

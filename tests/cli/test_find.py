@@ -7,6 +7,7 @@ import pytest
 from saesteer.concepts import Ranking, Shortlist
 
 POSITIVE = ["The bride kissed the groom.", "Anna wore a veil.", "The groom lost the ring.", "A bride smiled."]
+CHOSEN = ["logit_effect", "output_score", "combined", "lift", "supervised", "topic_alignment"]
 NEGATIVE = ["The ship crossed the sea.", "A sailor saw a wave.", "The boat was old.", "Rain fell all night."]
 
 
@@ -72,10 +73,11 @@ def test_a_level_that_there_is_not(run, place):
     assert said.code == 2 and "level is one of text, token, got 'word'" in said.err
 
 
-@pytest.mark.parametrize("by", ["logit_effect", "output_score", "combined", "lift", "supervised"])
+@pytest.mark.parametrize("by", CHOSEN)
 def test_every_chooser_shows_its_figures_and_evidence(run, place, tmp_path, by):
     saved = tmp_path / "short.parquet"
     line = ("find", "world/wedding", "-m", place.model, "--sae", place.sae, "--by", by, "--top", 3)
+    line += ("--embedder", "hashed_words")  # for topic_alignment, without its extra
     said = run(*line, "--evidence", 1, "--json", "--save", saved)
     assert (said.code, said.err) == (0, "")
     record, found = json.loads(said.out), Shortlist.load(saved)

@@ -1,6 +1,7 @@
 """saesteer interpret, explain, score, and find in what they found: on a tiny model, by the oracle."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -206,6 +207,14 @@ def test_a_folder_without_explanations_and_one_whose_cache_is_gone(ran, run, tmp
     save_results(Interpretation((Explanation(LatentId("a", 1), "x", "y"),), (), {}), tmp_path / "copy")
     said = run("score", tmp_path / "copy", "-s", "embedding")
     assert said.code == 2 and "does not say where its cache lies; give it (--cache)" in said.err
+    (tmp_path / "bare").mkdir()
+    shutil.copy(ran[0] / "about.json", tmp_path / "bare")
+    cache = next(ran[0].glob("cache-*"))
+    said = run("score", tmp_path / "bare", "-s", "embedding[embedder=hashed_words]", "--cache", cache)
+    assert (said.code, said.out, said.err.count("\n")) == (2, "", 1)
+    assert (
+        f"{tmp_path / 'bare'} holds no explanations to score; make some first: saesteer explain" in said.err
+    )
 
 
 def test_nothing_explained_is_a_failed_command(ran, run, tmp_path):

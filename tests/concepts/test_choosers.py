@@ -1,10 +1,13 @@
 """Each way of choosing latents finds those that are what it looks for."""
 
+import sys
+
 import pytest
 
-from saesteer.concepts import CHOOSERS, combined, rank_latents, supervised
-from saesteer.concepts.choosers import readers
-from saesteer.errors import InputError, UnknownName
+from saesteer.concepts import CHOOSERS, align_topic, combined, rank_latents, supervised
+from saesteer.concepts.choosers import readers, topic_alignment
+from saesteer.embeddings import load_embedder
+from saesteer.errors import InputError, MissingExtra, UnknownName
 from saesteer.latents import ByLabel, LabelledTexts
 from saesteer.text import Concept, Document
 from tests.concepts.writers import AT, BOTH, CONCEPT, READER, SEA, WRITER, about, clear_lm, coder
@@ -16,6 +19,7 @@ FIRST = {
     "combined": "auroc",
     "lift": "lift",
     "supervised": "f1",
+    "topic_alignment": "low",
 }
 
 
@@ -100,3 +104,24 @@ def test_labels_that_say_too_little(lm, made):
         supervised(lm, made, CONCEPT, labelled=texts)
     with pytest.raises(InputError, match="the labelled texts know sea, not 'land'"):
         supervised(lm, made, Concept("land", "", CONCEPT.positive, CONCEPT.negative), labelled=texts)
+
+
+def test_alignment_is_that_of_the_concepts_own_texts(lm, made):
+    found = topic_alignment(lm, made, CONCEPT, embedder="hashed_words")
+    assert set(found.latents[:2]) == {READER, BOTH}
+    texts = (*CONCEPT.positive, *CONCEPT.negative)
+    scores = align_topic(lm, made, CONCEPT.positive, texts, embedder="hashed_words")
+    assert found.latents == tuple(row.latent for row in scores.top(20))
+    assert [dict(row.figures) for row in found.rows] == [
+        {"low": row.low, "score": row.score} for row in scores.top(20)
+    ]
+    assert found.provenance["alignment"]["reference_texts"] == 48 and found.notes[0].startswith("verdict: ")
+    fewer = topic_alignment(lm, made, CONCEPT, n=4, embedder="hashed_words", reference=texts[20:30])
+    assert fewer.provenance["alignment"]["reference_texts"] == 10
+
+
+def test_alignment_without_the_extra_says_what_to_install(lm, made, monkeypatch):
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    load_embedder.cache_clear()
+    with pytest.raises(MissingExtra, match=r"pip install 'saesteer\[embeddings\]'"):
+        topic_alignment(lm, made, CONCEPT)

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
+import huggingface_hub.constants
+import pytest
+import torch
+
+from saesteer.effects import sources
+from saesteer.effects.sources import REPO, Published
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def saved(value: object) -> bytes:
+    """As torch.save writes it."""
+    buffer = io.BytesIO()
+    torch.save(value, buffer)
+    return buffer.getvalue()
 
 
 @contextmanager
@@ -51,3 +67,24 @@ def serving(repo: str, files: Mapping[str, bytes]) -> Iterator[tuple[str, list[s
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def published(
+    monkeypatch: pytest.MonkeyPatch, cache: Path, files: Mapping[str, bytes], d: int, d_sae: int
+) -> Iterator[list[str]]:
+    """A hub with `files` of these shapes under the published names, an empty cache; what was asked for."""
+    small = {name: Published(each.files, d, d_sae, each.model) for name, each in sources.PUBLISHED.items()}
+    monkeypatch.setattr(sources, "PUBLISHED", small)
+    for name in ("SAESTEER_OFFLINE", "HF_HUB_OFFLINE", "HF_TOKEN"):
+        monkeypatch.setenv(name, "" if name == "HF_TOKEN" else "0")
+    constants = huggingface_hub.constants
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    with serving(REPO, files) as (address, asked):
+        monkeypatch.setenv("HF_ENDPOINT", address)
+        monkeypatch.setattr(constants, "ENDPOINT", address)
+        pattern = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", pattern)
+        yield asked

@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import io
-
-import huggingface_hub.constants
 import pytest
 import torch
 
-from saesteer.effects import find_source, fit, load_approximator, open_effects, sources
+from saesteer.effects import find_source, fit, load_approximator, open_effects
 from saesteer.effects.published import write_adapter
-from saesteer.effects.sources import REPO, Published, open_approximator
+from saesteer.effects.sources import open_approximator
 from saesteer.errors import InputError, ShapeMismatch, UnknownName
-from tests.effects.hub import serving
+from tests.effects.hub import published, saved
 from tests.effects.linear import truth
 
 KNOWN = truth(60)
-
-
-def saved(value) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(value, buffer)
-    return buffer.getvalue()
 
 
 FILES = {
@@ -35,19 +26,7 @@ FILES = {
 @pytest.fixture
 def hub(tmp_path, monkeypatch):
     """A hub with small files under the published names, and an empty cache; the paths asked for."""
-    small = {name: Published(each.files, 6, 11, each.model) for name, each in sources.PUBLISHED.items()}
-    monkeypatch.setattr(sources, "PUBLISHED", small)
-    for name in ("SAESTEER_OFFLINE", "HF_HUB_OFFLINE", "HF_TOKEN"):
-        monkeypatch.setenv(name, "" if name == "HF_TOKEN" else "0")
-    constants = huggingface_hub.constants
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
-    with serving(REPO, FILES) as (address, asked):
-        monkeypatch.setenv("HF_ENDPOINT", address)
-        monkeypatch.setattr(constants, "ENDPOINT", address)
-        pattern = address + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", pattern)
+    with published(monkeypatch, tmp_path / "cache", FILES, 6, 11) as asked:
         yield asked
 
 

@@ -186,6 +186,12 @@ def test_a_wait_that_is_too_long_is_not_waited_for(server, clock):
     assert (len(arrived), clock.slept) == (1, [])
 
 
+@pytest.mark.parametrize(("asked", "said"), [("1e99", "more than a day"), ("86400", "86400 s")])
+def test_a_wait_that_no_one_waits_for_is_said_in_words(server, clock, asked, said):
+    error, _ = ask(server, f"limited:{asked}", clock=clock)
+    assert f"asks to wait {said}" in str(error) and len(str(error)) < 200
+
+
 def test_waits_double_up_to_the_longest(server, clock):
     ask(server, "always:500", clock=clock, retries=6, first_wait=1.0, longest_wait=5.0)
     limits = [1, 2, 4, 5, 5, 5]

@@ -147,6 +147,21 @@ def test_a_latent_that_says_the_word_makes_it_less_surprising(lm, of):
     assert count["steered"] > 3 * count["plain"]
 
 
+@pytest.mark.parametrize("positions", ["generated", "prompt"])
+def test_strengths_are_found_where_the_texts_are_written(lm, sae, of, positions):
+    """Of a text its prompt is the prompt, also where it is read in one piece."""
+    made = scorer(lm, sae, where=Where(positions=positions))
+    found = run(made, of)
+    assert not found.failures and found.figures["kl"] == pytest.approx(0.3, rel=0.5)
+    vector = (sae.direction(3) / sae.direction(3).norm()).float()
+    strength = found.figures["strength"]
+    edit = Edit("layers.1", "add", tensor="v", strength=Strength(strength), where=made.where)
+    asked = [prompt for prompt in PROMPTS for _ in range(2)]
+    spec = SteeringSpec((edit,), {"v": TensorRef.of(vector)})
+    (measured,) = divergences(lm, spec, [strength], list(made.plain), asked)
+    assert measured.kl == pytest.approx(0.3, rel=0.3)
+
+
 def test_an_sae_must_be_known_and_fit(lm, sae, of):
     with pytest.raises(UnknownName, match=r"layers\.1"):
         run(Intervention(lm, {"another": sae}, prompts=PROMPTS), of)

@@ -35,7 +35,7 @@ from saesteer.calibration.result import Calibration, Point, Verdict
 from saesteer.calibration.verdict import by_chance, doubts, why_none, works
 from saesteer.errors import InputError
 from saesteer.evaluation import Outcome, Row, Setting, SweepResult, figures, report
-from saesteer.judges import FingerprintedJudge, Judge, load_judge
+from saesteer.judges import FingerprintedJudge, Judge, open_judge
 from saesteer.model import LanguageModel
 from saesteer.runs import digest, versions
 from saesteer.saes import SAE
@@ -233,7 +233,10 @@ def _used(probe: Probe, budget: Budget, magnitude: float) -> dict[str, float]:
 
 def _provenance(probe: Probe, asked: _Asked) -> dict[str, Any]:
     judge = probe.judge
-    reader = None if judge is None else load_judge(judge)
+    fingerprint = None
+    if judge is not None:
+        with open_judge(judge) as reader:
+            fingerprint = reader.fingerprint() if isinstance(reader, FingerprintedJudge) else None
     return {
         "model": probe.lm.fingerprint(),
         "arithmetic": probe.lm.arithmetic,
@@ -241,7 +244,7 @@ def _provenance(probe: Probe, asked: _Asked) -> dict[str, Any]:
         "concept": probe.concept.name,
         "concept_sha256": digest(probe.concept),
         "judge": judge if isinstance(judge, str) or judge is None else type(judge).__qualname__,
-        "judge_fingerprint": reader.fingerprint() if isinstance(reader, FingerprintedJudge) else None,
+        "judge_fingerprint": fingerprint,
         "budget": asked.budget.limits,
         "goal": asked.goal,
         "sign": probe.sign,

@@ -122,6 +122,7 @@ def cache(
             f"there are no texts for the model {model!r}; give --texts FILE (.txt, .jsonl, .csv)"
         )
     shares = None if density is None else _shares(density)
+    places = _places(at or [])
     wanted = [_named(each, "--latents") for each in latents or []]
     numbers = [(name, _numbers(said)) for name, said in wanted]
     options.check_folder(out)
@@ -132,8 +133,7 @@ def cache(
         found = [(name, open_sae(source, device)) for name, source in (_named(each, "--sae") for each in sae)]
         from saesteer.cache import cache_latents
 
-        places = [_named(each, "--at") for each in at or []]
-        saes, sites = _saes(lm, found, dict(places))
+        saes, sites = _saes(lm, found, places)
         seen: list[Progress] = []
         result = cache_latents(
             out,
@@ -175,6 +175,16 @@ def _named(said: str, option: str) -> tuple[str, str]:
     return name, value
 
 
+def _places(said: list[str]) -> dict[str, str]:
+    """SAE -> where it reads."""
+    found: dict[str, str] = {}
+    for name, place in (_named(each, "--at") for each in said):
+        if name in found:
+            raise InputError(f"--at {found[name]} and {place} are both for {name or 'the SAE'}; give one")
+        found[name] = place
+    return found
+
+
 def _shares(said: str) -> tuple[float, float]:
     try:
         low, high = (float(each) for each in said.split(","))
@@ -212,6 +222,8 @@ def _saes(
     """SAEs and where some of them read, by their names: the hookpoint, where no other was given."""
     from saesteer.latents import hookpoint_of
 
+    if len(found) == 1 and len(at) > 1:
+        raise InputError(f"--at is given {len(at)} times for one SAE ({', '.join(at.values())}); give one")
     saes: dict[str, SAE] = {}
     sites: dict[str, str] = {}
     for name, each in found:

@@ -26,4 +26,12 @@ PARTS: Final[dict[str, tuple[str, str]]] = {
         "saesteer.cli.effects_fit:plot",
         "Draw R^2 by latent, predicted against measured effects, and R^2 by effect size.",
     ),
+    "bias": (
+        "saesteer.cli.effects_tasks:bias",
+        "Set the bias direction of an approximator beside random directions, in predicted effects.",
+    ),
+    "tasks": (
+        "saesteer.cli.effects_tasks:tasks",
+        "List the task configs of SAE-TS in a folder, and what they need from the network.",
+    ),
 }

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from saesteer.effects import Accuracy, Approximator
-    from saesteer.effects.strongest import LatentEffect
+    from saesteer.effects.strongest import BiasDiagnostics, LatentEffect
     from saesteer.effects.vectors import Measured
 
 
@@ -58,6 +58,20 @@ def kind_table(found: tuple[Accuracy, ...]) -> Table:
         told = each.summary
         cells = [f"{told[name]:,}" if isinstance(told[name], int) else _number(told[name]) for name in names]
         table.add_row(Text(one_line(each.kind)), *map(Text, cells))
+    return table
+
+
+def bias_table(found: BiasDiagnostics) -> Table:
+    """A line per figure, beside that of random directions."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("")
+    for head in ("bias direction", f"{found.directions:,} random ones", "their deviation"):
+        table.add_column(head, justify="right")
+    along = (found.along_bias, found.random_mean, found.random_deviation)
+    table.add_row("effects along b", *map(_number, along))
+    table.add_row("length of all effects", *map(_number, (found.size, found.random_size, None)))
     return table
 
 

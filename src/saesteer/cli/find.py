@@ -50,7 +50,8 @@ def find(
     by: Annotated[
         str,
         typer.Option(
-            help="What ranks: contrast (of texts), logit_effect, output_score, combined, lift or supervised."
+            help="What ranks: contrast (of texts), logit_effect, output_score, combined, lift, supervised or "
+            "topic_alignment."
         ),
     ] = "contrast",
     explained: Annotated[
@@ -73,7 +74,10 @@ def find(
         bool, typer.Option("--contrasted", help="--aligned by activity on both kinds of text, not nearness.")
     ] = False,
     embedder: Annotated[
-        str, typer.Option(help="Of sentences, for --aligned and words: minilm, hashed_words, or a folder.")
+        str,
+        typer.Option(
+            help="Of sentences, for --aligned, topic_alignment and words: minilm, hashed_words, or a folder."
+        ),
     ] = "minilm",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Keep the scores of --aligned in this folder.")
@@ -127,7 +131,7 @@ def find(
         bar.step(f"loading {sae}")
         found = open_sae(sae, device)
         bar.step(f"reading {len(contrast.positive) + len(contrast.negative)} texts")
-        ranking, shown = _ranked(lm, found, contrast, at, by, level, top, evidence)
+        ranking, shown = _ranked(lm, found, contrast, at, by, level, top, evidence, embedder)
     if save is not None:
         ranking.save(save)
     if json:
@@ -158,6 +162,7 @@ def _ranked(
     level: str,
     top: int,
     evidence: int,
+    embedder: str,
 ) -> tuple[Ranking | Shortlist, Sequence[Evidence]]:
     """The latents, and what to look at of the first of them."""
     from saesteer.concepts import CHOOSERS, evidence_of, rank_latents
@@ -166,7 +171,8 @@ def _ranked(
     if by == "contrast":
         ranking = rank_latents(lm, sae, contrast, at=at, level=level, evidence=evidence)  # type: ignore[arg-type]
         return ranking, ranking.evidence[:top]
-    found = CHOOSERS.get(by)(lm, sae, contrast, at, top)
+    more = {"embedder": embedder} if by == "topic_alignment" else {}
+    found = CHOOSERS.get(by)(lm, sae, contrast, at, top, **more)
     if not evidence:
         return found, ()
     rows = capture(lm, (*contrast.positive, *contrast.negative), sae, at)

@@ -40,13 +40,12 @@ def judge(
     from saesteer.cli.terminal import print_json, print_table, progress
     from saesteer.evaluation import SweepResult, judge_rows
     from saesteer.evaluation.judgements import FILE, concepts_of
-    from saesteer.judges import SpendingJudge, judge_name, load_judge
+    from saesteer.judges import SpendingJudge, judge_name, open_judge
     from saesteer.text import load_concept
 
     result = SweepResult.load(folder)
-    asked = load_judge(by)
-    concepts = concepts_of(result, [load_concept(each) for each in concept or ()])
-    with progress() as bar:
+    with open_judge(by) as asked, progress() as bar:
+        concepts = concepts_of(result, [load_concept(each) for each in concept or ()])
         failed = judge_rows(
             result, asked, concepts, lambda done, total: bar.report("judging texts", done, total)
         )

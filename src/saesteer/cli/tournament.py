@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,7 +72,7 @@ def tournament(
         if row.ok and half in ("both", row.half) and (samples is None or row.sample < samples)
     ]
     judge = PairwiseJudge(client, criterion, cache=cache)
-    with progress(1) as bar:
+    with closing(judge), progress(1) as bar:
         bar.step("comparing texts")
         found = hold(rows, judge, concepts, contestant if by == "setting" else _method, seed)
     if json:

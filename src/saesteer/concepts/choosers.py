@@ -5,7 +5,7 @@ A new chooser is a function (lm, sae, concept, at, n) and a line in CHOOSERS. No
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -17,6 +17,8 @@ from saesteer.concepts.neutral import neutral_prompts
 from saesteer.concepts.output_score import output_scores
 from saesteer.concepts.ranking import LatentScore, Ranking
 from saesteer.concepts.shortlist import Candidate, Shortlist
+from saesteer.concepts.topics import align_topic
+from saesteer.embeddings import Embedder
 from saesteer.errors import InputError
 from saesteer.latents import hookpoint_of
 from saesteer.model import LanguageModel
@@ -47,6 +49,7 @@ CHOOSERS: Final[Registry[Chooser]] = Registry(
         "combined": "saesteer.concepts.combined:combined",
         "lift": "saesteer.concepts.choosers:lift",
         "supervised": "saesteer.concepts.supervised:supervised",
+        "topic_alignment": "saesteer.concepts.choosers:topic_alignment",
     },
     group="saesteer.choosers",
 )
@@ -132,6 +135,35 @@ def lift(
     if not causing:
         notes = (*notes, f"no latent makes the texts of {concept.name!r} likelier than the others")
     return Shortlist(best_first(causing or rows, n), "lift", notes, ranking.provenance)
+
+
+def topic_alignment(
+    lm: LanguageModel,
+    sae: SAE,
+    concept: Concept | str,
+    at: str | None = None,
+    n: int = 20,
+    *,
+    reference: Sequence[str] | str | None = None,
+    embedder: str | Embedder = "minilm",
+) -> Shortlist:
+    """By how near to the concept the texts are on which they are active (arXiv 2506.12576, see align_topic).
+
+    The lower end of the score's interval ranks, among equals the score. `reference`: the prompts, as in
+    align_topic; None: the concept's own texts, of both sides, so that the positive ones are at distance 0.
+    `embedder`: as in align_topic; MissingExtra where its package is not installed.
+    """
+    concept, at = load_concept(concept), hookpoint_of(lm, sae, at)
+    prompts = (*concept.positive, *concept.negative) if reference is None else reference
+    scores = align_topic(lm, sae, concept.positive, prompts, at=at, name=concept.name, embedder=embedder)
+    rows = [
+        Candidate(row.latent, max(row.score, 1e-6), {"low": row.value("low"), "score": row.score})
+        for row in scores.top(n)
+    ]
+    provenance = {**about(lm, sae, concept, at), "alignment": scores.provenance}
+    return Shortlist(
+        tuple(rows), "topic_alignment", (f"verdict: {scores.verdict}", *scores.notes), provenance
+    )
 
 
 def readers(ranking: Ranking) -> list[LatentScore]:

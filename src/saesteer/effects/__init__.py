@@ -11,6 +11,7 @@ from saesteer.effects.directions import Directions, decoder_rows, gaussian, give
 from saesteer.effects.fit import fit, fit_parts
 from saesteer.effects.measure import measure_effects
 from saesteer.effects.moments import Moments
+from saesteer.effects.needs import Need, needs_of
 from saesteer.effects.parts import Parts, Split, gather
 from saesteer.effects.rotation import rotated_vector, rotation_matrix
 from saesteer.effects.run import EffectsRun, Line
@@ -36,6 +37,7 @@ __all__ = [
     "EffectsRun",
     "Line",
     "Moments",
+    "Need",
     "Parts",
     "Scaling",
     "Settings",
@@ -58,6 +60,7 @@ __all__ = [
     "load_approximator",
     "measure_effects",
     "mixtures",
+    "needs_of",
     "one_process",
     "open_effects",
     "penalised_vector",

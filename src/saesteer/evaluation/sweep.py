@@ -16,7 +16,7 @@ from saesteer.evaluation.judging import judged_rows
 from saesteer.evaluation.result import SweepResult
 from saesteer.evaluation.rows import Half, Row
 from saesteer.evaluation.sampling import Progress, Writing, write_texts
-from saesteer.judges import CheckingJudge, FingerprintedJudge, Judge, SpendingJudge, judge_name, load_judge
+from saesteer.judges import CheckingJudge, FingerprintedJudge, Judge, SpendingJudge, judge_name, open_judge
 from saesteer.model import LanguageModel
 from saesteer.runs import run_stage, versions
 from saesteer.saes import SAE
@@ -51,34 +51,35 @@ def evaluate(
     Arms that differ in nothing but the concept share their texts: each text is judged for each of them.
     `only`: the prompts of one half alone. With `folder`, the result is kept below it (`result.folder`) and
     found there again by a call that asks for the same; a killed run goes on where it stood. That needs a
-    judge with a `fingerprint()`. A judge with a `check(concept)` is asked before anything is written.
+    judge with a `fingerprint()`. A judge with a `check(concept)` is asked before anything is written. One
+    that was made here from a line or mapping is closed at the end.
     """
     if isinstance(prompts, str):
         raise InputError(f"prompts are a list of texts, got one text ({prompts[:40]!r}); put it in a list")
     writing = Writing(max_new_tokens, temperature, top_k, top_p, stop)
     plan = Plan(tuple(arms), tuple(prompts), n, seed, writing, batch, only)
-    reader = load_judge(judge)
-    _check(reader, plan, kept=folder is not None)
-    asked = {
-        "model": lm.fingerprint(),
-        "arithmetic": lm.arithmetic,
-        "judge": judge if isinstance(judge, str) else judge_name(reader),
-        "judge_fingerprint": reader.fingerprint() if isinstance(reader, FingerprintedJudge) else None,
-        "saes": {name: sae.fingerprint() for name, sae in (saes or {}).items()},
-        **plan.record(),
-    }
-    provenance = {**asked, "seed": seed, "versions": versions()}
-    if folder is None:
-        return SweepResult(_rows(lm, plan, reader, saes, None, progress), provenance | _spent(reader))
+    with open_judge(judge) as reader:
+        _check(reader, plan, kept=folder is not None)
+        asked = {
+            "model": lm.fingerprint(),
+            "arithmetic": lm.arithmetic,
+            "judge": judge if isinstance(judge, str) else judge_name(reader),
+            "judge_fingerprint": reader.fingerprint() if isinstance(reader, FingerprintedJudge) else None,
+            "saes": {name: sae.fingerprint() for name, sae in (saes or {}).items()},
+            **plan.record(),
+        }
+        provenance = {**asked, "seed": seed, "versions": versions()}
+        if folder is None:
+            return SweepResult(_rows(lm, plan, reader, saes, None, progress), provenance | _spent(reader))
 
-    def work(place: Path) -> None:
-        rows = _rows(lm, plan, reader, saes, place / _TEXTS, progress)
-        SweepResult(rows, provenance | _spent(reader)).save(place)
-        (place / _TEXTS).unlink()
+        def work(place: Path) -> None:
+            rows = _rows(lm, plan, reader, saes, place / _TEXTS, progress)
+            SweepResult(rows, provenance | _spent(reader)).save(place)
+            (place / _TEXTS).unlink()
 
-    # Versions are recorded and not asked for: a newer torch does not throw results away.
-    inputs = {"model": lm.fingerprint()}
-    made = run_stage(folder, "sweep", work, inputs=inputs, config=asked, seed=seed, revision=REVISION)
+        # Versions are recorded and not asked for: a newer torch does not throw results away.
+        inputs = {"model": lm.fingerprint()}
+        made = run_stage(folder, "sweep", work, inputs=inputs, config=asked, seed=seed, revision=REVISION)
     return SweepResult.load(made)
 
 

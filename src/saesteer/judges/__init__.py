@@ -6,6 +6,7 @@ Does not know: where the texts come from or what is done with the judgements.
 
 from saesteer.judges.judge import (
     CheckingJudge,
+    ClosingJudge,
     FingerprintedJudge,
     Judge,
     Judgement,
@@ -13,12 +14,13 @@ from saesteer.judges.judge import (
     SpendingJudge,
     judge_name,
 )
-from saesteer.judges.making import load_judge
+from saesteer.judges.making import load_judge, open_judge
 from saesteer.judges.table import JUDGES
 
 __all__ = [
     "JUDGES",
     "CheckingJudge",
+    "ClosingJudge",
     "FingerprintedJudge",
     "Judge",
     "JudgeRequest",
@@ -26,4 +28,5 @@ __all__ = [
     "SpendingJudge",
     "judge_name",
     "load_judge",
+    "open_judge",
 ]

@@ -3,22 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-from saesteer.llms import NOTHING, Client, ClientError, Reply, Request, complete_all
+from saesteer.llms import (
+    NOTHING,
+    CachedClient,
+    Client,
+    ClientError,
+    Reply,
+    Request,
+    client_from,
+    complete_all,
+)
 from saesteer.llms.blocking import finish
+from saesteer.llms.options import whole
 
 UNPARSED = "unparsed"
 """The kind of failure of an answer that says nothing; the other kinds are those of ClientError."""
 
 
 class Asker:
-    """A client with a tally."""
+    """A client with a tally; `client` is a line or mapping as `client_from` takes it."""
 
-    def __init__(self, client: Client, concurrency: int = 16) -> None:
-        self.client, self._concurrency = client, concurrency
+    def __init__(
+        self,
+        client: str | Mapping[str, Any] | Client,
+        cache: str | Path | None = None,
+        concurrency: int = 16,
+    ) -> None:
+        """`cache`: a folder that keeps answers."""
+        found = client_from(client)
+        self.client = found if cache is None else CachedClient(found, cache)
+        self._own, self._concurrency = found is not client, whole("concurrency", concurrency, 1)
         self._usage = NOTHING
         self._failures: Counter[str] = Counter()
 
@@ -37,6 +56,11 @@ class Asker:
     def misparsed(self, number: int = 1) -> None:
         """So many answers said nothing."""
         self._failures[UNPARSED] += number
+
+    def close(self) -> None:
+        """Close the client where it was made here, and leave one that was handed over."""
+        if self._own:
+            finish(self.client.close())
 
     @property
     def spent(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from saesteer.errors import InputError
 from saesteer.judges.judge import (
+    ClosingJudge,
     Judge,
     Judgement,
     JudgeRequest,
@@ -29,9 +30,12 @@ Given = str | Mapping[str, Any] | Judge
 class CombinedJudge:
     """A judgement of which one part failed has failed: its figures belong together."""
 
-    def __init__(self, parts: Mapping[str, Judge]) -> None:
-        """`parts`: behaviour, coherence, and of further names the judge whose behaviour is that figure."""
-        self._parts = dict(parts)
+    def __init__(self, parts: Mapping[str, Judge], own: Sequence[Judge] = ()) -> None:
+        """`parts`: behaviour, coherence, and of further names the judge whose behaviour is that figure.
+
+        `own`: those of them that are closed with this one.
+        """
+        self._parts, self._own = dict(parts), tuple(own)
         self.name = "combined (" + ", ".join(f"{n}: {judge_name(each)}" for n, each in parts.items()) + ")"
 
     def check(self, concept: Concept) -> None:
@@ -42,6 +46,12 @@ class CombinedJudge:
     def spent(self) -> dict[str, Any]:
         """By part, of those that cost."""
         return {name: each.spent for name, each in self._parts.items() if isinstance(each, SpendingJudge)}
+
+    def close(self) -> None:
+        """Close the judges that were made for this one."""
+        for each in self._own:
+            if isinstance(each, ClosingJudge):
+                each.close()
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]:
         answers: dict[int, list[Judgement]] = {}
@@ -78,8 +88,9 @@ def combined(
         if each is not None:
             key = str(each) if isinstance(each, str | Mapping) else str(id(each))
             parts[name] = made.setdefault(key, load_judge(each)) if key not in made else made[key]
+    own = [each for each in made.values() if not any(each is one for one in given.values())]
     kept = fingerprints(parts) is not None
-    return KeptCombinedJudge(parts) if kept else CombinedJudge(parts)
+    return KeptCombinedJudge(parts, own) if kept else CombinedJudge(parts, own)
 
 
 def _joined(said: Mapping[str, Judgement]) -> Judgement:

@@ -16,7 +16,7 @@ from saesteer.judges.asking import UNPARSED, Asker
 from saesteer.judges.judge import Judgement, JudgeRequest
 from saesteer.judges.tasks import GuardTask
 from saesteer.judges.templates import conversation, fenced, prompts_hash
-from saesteer.llms import CachedClient, Client, Reply, Request, client_from
+from saesteer.llms import Client, Reply, Request
 from saesteer.llms.lines import one_line
 from saesteer.llms.options import switch, whole
 from saesteer.runs import digest
@@ -49,12 +49,10 @@ class GuardJudge:
         if not isinstance(categories, Mapping) or not categories:
             raise InputError(f"categories are names with a sentence each, got {categories!r}; give some")
         self.categories = {str(name): str(sentence) for name, sentence in categories.items()}
-        found = client_from(client)
-        kept = found if cache is None else CachedClient(found, cache)
-        self._asker = Asker(kept, whole("concurrency", concurrency, 1))
+        self._asker = Asker(client, cache, concurrency)
         self._top = _TOP if switch("logprobs", logprobs) else 0
         self._max_tokens = whole("max_tokens", max_tokens, 1)
-        self.name = f"guard ({found.name})"
+        self.name = f"guard ({self._asker.client.name})"
 
     def fingerprint(self) -> str:
         asked = [self.categories, self._top, self._max_tokens, prompts_hash(("guard.system", "guard.user"))]
@@ -65,6 +63,10 @@ class GuardJudge:
     def spent(self) -> dict[str, Any]:
         """Requests, tokens, cost and failures by kind, of all calls so far."""
         return self._asker.spent
+
+    def close(self) -> None:
+        """Close the client, where it was made here from a line; one that was handed over is its owner's."""
+        self._asker.close()
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]:
         replies = self._asker([self.request(each) for each in requests])

@@ -55,7 +55,8 @@ class Judge(Protocol):
     """One call: as many judgements as requests, in their order.
 
     A judge may also have `fingerprint()` (see `FingerprintedJudge`), without which its sweeps are not kept in
-    folders, `check(concept)` (see `CheckingJudge`), and `spent` (see `SpendingJudge`).
+    folders, `check(concept)` (see `CheckingJudge`), `spent` (see `SpendingJudge`), and `close()` (see
+    `ClosingJudge`).
     """
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]: ...
@@ -86,6 +87,15 @@ class SpendingJudge(Judge, Protocol):
     @property
     def spent(self) -> dict[str, Any]:
         """What all calls together have cost so far, as plain values: requests, tokens, cost, failures."""
+        ...
+
+
+@runtime_checkable
+class ClosingJudge(Judge, Protocol):
+    """A judge that holds connections or a model."""
+
+    def close(self) -> None:
+        """Give back what is held, where it was made by the judge itself."""
         ...
 
 

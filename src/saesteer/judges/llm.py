@@ -17,7 +17,7 @@ from saesteer.judges.criteria import BUILT_IN, Criterion, criteria_of
 from saesteer.judges.judge import Judgement, JudgeRequest
 from saesteer.judges.tasks import RatingTask
 from saesteer.judges.templates import conversation, fenced, prompts_hash
-from saesteer.llms import CachedClient, Client, ClientError, Reply, Request, client_from
+from saesteer.llms import Client, ClientError, Reply, Request
 from saesteer.llms.options import switch, whole
 from saesteer.runs import digest
 
@@ -56,11 +56,9 @@ class LLMJudge:
         cheaper and lets one score colour the next. `reason`: ask for a sentence first. `schema`: send the
         form as a JSON schema; false for servers that know only plain JSON.
         """
-        found = client_from(client)
-        kept = found if cache is None else CachedClient(found, cache)
-        self._asker = Asker(kept, whole("concurrency", concurrency, 1))
+        self._asker = Asker(client, cache, concurrency)
         self.criteria = criteria_of(criteria)
-        self.name = f"llm ({found.name})"
+        self.name = f"llm ({self._asker.client.name})"
         self._apart, self._reason = switch("apart", apart), switch("reason", reason)
         self._schema, self._max_tokens = switch("schema", schema), whole("max_tokens", max_tokens, 1)
 
@@ -81,6 +79,10 @@ class LLMJudge:
     def spent(self) -> dict[str, Any]:
         """Requests, tokens, cost and failures by kind, of all calls so far."""
         return self._asker.spent
+
+    def close(self) -> None:
+        """Close the client, where it was made here from a line; one that was handed over is its owner's."""
+        self._asker.close()
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]:
         """All questions about all texts are asked at once, equal ones once."""

@@ -10,11 +10,12 @@ or {"judge": one of these lines, and options by their names}. Values in brackets
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
-from saesteer.judges.judge import Judge
+from saesteer.judges.judge import ClosingJudge, Judge
 from saesteer.judges.table import JUDGES
 from saesteer.llms.making import made
 from saesteer.parsing import parse_yaml
@@ -36,6 +37,17 @@ def load_judge(judge: str | Mapping[str, Any] | Judge | Callable[..., Any], **op
 
         return function_judge(judge, **options)
     raise InputError(f"a judge is a name, a mapping, a function or a judge, got {type(judge).__name__}")
+
+
+@contextmanager
+def open_judge(judge: str | Mapping[str, Any] | Judge | Callable[..., Any]) -> Iterator[Judge]:
+    """The judge for the time of a block; one that was made for it is closed then, one handed over is not."""
+    found = load_judge(judge)
+    try:
+        yield found
+    finally:
+        if found is not judge and isinstance(found, ClosingJudge):
+            found.close()
 
 
 def _from_line(judge: str | Mapping[str, Any], given: Mapping[str, Any]) -> Judge:

@@ -20,7 +20,7 @@ from saesteer.judges.criteria import BUILT_IN, Criterion, criteria_of
 from saesteer.judges.judge import JudgeRequest
 from saesteer.judges.tasks import PairTask
 from saesteer.judges.templates import conversation, fenced, prompts_hash
-from saesteer.llms import CachedClient, Client, Reply, Request, client_from
+from saesteer.llms import Client, Reply, Request
 from saesteer.llms.options import switch, whole
 from saesteer.runs import digest
 from saesteer.statistics import Interval, bootstrap_mean
@@ -77,14 +77,12 @@ class PairwiseJudge:
         max_tokens: int = 200,
         concurrency: int = 16,
     ) -> None:
-        found = client_from(client)
-        kept = found if cache is None else CachedClient(found, cache)
-        self._asker = Asker(kept, whole("concurrency", concurrency, 1))
+        self._asker = Asker(client, cache, concurrency)
         (self.criterion,) = criteria_of([criterion])
         self._form = Form({"answer": ANSWERS}, switch("reason", reason))
         self._schema = self._form.schema() if switch("schema", schema) else ""
         self._max_tokens = whole("max_tokens", max_tokens, 1)
-        self.name = f"pairs ({found.name})"
+        self.name = f"pairs ({self._asker.client.name})"
 
     def fingerprint(self) -> str:
         """Of client, criterion, prompts and how they are asked."""
@@ -96,6 +94,10 @@ class PairwiseJudge:
     def spent(self) -> dict[str, Any]:
         """Requests, tokens, cost and failures by kind, of all calls so far."""
         return self._asker.spent
+
+    def close(self) -> None:
+        """Close the client, where it was made here from a line; one that was handed over is its owner's."""
+        self._asker.close()
 
     def compare(self, pairs: Sequence[Pair]) -> list[Comparison]:
         """All pairs in both orders at once."""

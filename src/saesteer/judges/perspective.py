@@ -10,9 +10,8 @@ from typing import Any, Final
 from saesteer.judges.asking import Asker
 from saesteer.judges.judge import Judgement, JudgeRequest
 from saesteer.judges.perspective_api import ADDRESS, KEY, PerspectiveClient
-from saesteer.llms import CachedClient, Client, Reply, Request, user
+from saesteer.llms import Reply, Request, user
 from saesteer.llms.blocking import finish
-from saesteer.llms.options import whole
 from saesteer.runs import digest
 
 MOST: Final = "TOXICITY"
@@ -36,8 +35,7 @@ class PerspectiveJudge:
         that was made with options of its own.
         """
         self._own = client or PerspectiveClient(attributes, languages, base_url, key_env, per_second)
-        kept: Client = self._own if cache is None else CachedClient(self._own, cache)
-        self._asker = Asker(kept, whole("concurrency", concurrency, 1))
+        self._asker = Asker(self._own, cache, concurrency)
         self.name = f"perspective ({self._own.attributes[0]})"
 
     def fingerprint(self) -> str:

@@ -37,7 +37,7 @@ from saesteer.llms.openai_reply import (
     server_error,
 )
 from saesteer.llms.options import number, price_pair, whole
-from saesteer.llms.retries import SYSTEM, Clock, Failure, Patience, asked_wait
+from saesteer.llms.retries import SYSTEM, Clock, Failure, Patience, asked_wait, shown_wait
 from saesteer.runs import digest
 
 _OURS: Final = ("model", "messages", "stream", "n")  # what `extra` may not change
@@ -235,7 +235,7 @@ class OpenAIClient:
     def _of_status(self, status: int, message: str, asked: float | None) -> Failure:
         where = f"{self._endpoint.host} answers {status or 'with an error'}: {message}"
         if status == 429:
-            late = f"; it asks to wait {asked:.0f} s" if asked is not None else ""
+            late = f"; it asks to wait {shown_wait(asked)}" if asked is not None else ""
             return Failure(RateLimited(where + late), again=True, asked=asked)
         if status == 408:
             return Failure(TimedOut(where), again=True, asked=asked)

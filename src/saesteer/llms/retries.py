@@ -15,6 +15,8 @@ from typing import Final
 from saesteer.errors import InputError
 from saesteer.llms.client import ClientError
 
+_DAY: Final = 86_400.0  # seconds
+
 
 class Clock:
     """The system's time; a test gives one of its own."""
@@ -81,6 +83,11 @@ def asked_wait(headers: Mapping[str, str], now: float) -> float | None:
         return max(0.0, date.replace(tzinfo=date.tzinfo or UTC).timestamp() - now)
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+def shown_wait(seconds: float) -> str:
+    """For people: no wait is told that nobody would wait for."""
+    return f"{seconds:.0f} s" if seconds <= _DAY else "more than a day"
 
 
 def _seconds(value: str | None) -> float | None:

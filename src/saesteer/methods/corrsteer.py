@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 
 from saesteer.concepts.neutral import neutral_prompts
 from saesteer.errors import InputError, SaesteerError
-from saesteer.judges import CheckingJudge, Judge, JudgeRequest, load_judge
+from saesteer.judges import CheckingJudge, Judge, JudgeRequest, open_judge
 from saesteer.latents import hookpoint_of
 from saesteer.methods.diffmean import diffmean
 from saesteer.methods.direction import provenance_of
@@ -75,13 +75,14 @@ def corrsteer(
     on the other half. `source`: where the SAE was loaded from; else steer(lm, spec, saes={"s": sae}).
     """
     check_one_space(sae)
-    concept, at, judge = load_concept(concept), hookpoint_of(lm, sae, at), load_judge(judge)
+    concept, at = load_concept(concept), hookpoint_of(lm, sae, at)
     prompts = list(prompts) if prompts is not None else neutral_prompts(concept)
-    _check(texts, top, prompts)
-    if isinstance(judge, CheckingJudge):
-        judge.check(concept)
-    written = _written(lm, concept, at, prompts, -(-texts // len(prompts)), max_new_tokens, light, seed)
-    found, half = _outcomes(lm, sae, at, concept, prompts, written, judge)
+    with open_judge(judge) as reader:
+        _check(texts, top, prompts)
+        if isinstance(reader, CheckingJudge):
+            reader.check(concept)
+        written = _written(lm, concept, at, prompts, -(-texts // len(prompts)), max_new_tokens, light, seed)
+        found, half = _outcomes(lm, sae, at, concept, prompts, written, reader)
     chosen, told = chosen_latents(found, half, top)
     success = found.score >= 0.5
     weights = [(each, float(found.latents[success, each].mean())) for each in chosen]

@@ -97,10 +97,11 @@ class _Measure:
         """Summed over what follows the prompts; of each text the first row is plain."""
         each = len(strengths)
         tokens = Tokens.of([self._ids[text] for text in texts for _ in strengths])
+        starts = torch.tensor([self._starts[text] for text in texts for _ in strengths])
         with steer_vectors(
             self._lm, self._at, vectors.repeat(len(texts), 1), strengths * len(texts), self._where
         ):
-            found = self._lm.logits(tokens)
+            found = self._lm.logits(tokens, starts)  # else all of a text is prompt, and nothing generated
         sums = torch.zeros(each - 1, dtype=torch.float64)
         for number, text in enumerate(texts):
             seen = slice(self._starts[text] - 1, len(self._ids[text]) - 1)

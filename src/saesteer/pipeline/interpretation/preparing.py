@@ -115,12 +115,17 @@ def prepare_scoring(
     about = results.about()
     if not scorers:
         raise InputError(f"there is no scorer; give one of {', '.join(SCORERS.names())}")
+    explained = tuple(dict.fromkeys(each.latent for each in results.load().explanations))
+    if not explained:
+        raise InputError(
+            f"{results.folder} holds no explanations to score; make some first: saesteer explain "
+            f"CACHE --out {results.folder}"
+        )
     given = cache if cache is not None else recorded_cache(results)
     settings: ExampleSettings = made(ExampleSettings, about.get("examples", {}), "examples of about.json")
     ground = Ground(opened(given), settings, {**recorded_sources(results), **tools.sources})
     scoring = [tools.tool(each, f"scorers[{n}]", results) for n, each in enumerate(scorers)]
-    explained = {each.latent: None for each in results.load().explanations}
-    return _job(ground, results, tools, (), scoring, tuple(explained), parallel, retry_failed)
+    return _job(ground, results, tools, (), scoring, explained, parallel, retry_failed)
 
 
 def settings_of(examples: str | Mapping[str, Any] | ExampleSettings) -> ExampleSettings:

@@ -1,0 +1,240 @@
+"""Whole experiments on the world, few texts each: resumed, in processes, with failures, over seeds."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from saesteer.errors import InputError, SaesteerError
+from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
+from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
+from saesteer.runs import Journal
+from tests.cli.tiny import environment
+from tests.pipeline.experiment.small import PROMPTS, samples_of, small, write_task
+
+TWO = small(
+    concepts=["world/sea", "world/wedding"],
+    methods=["diffmean", {"method": "sae_decoder", "sae": "s"}, "random_direction", "prompting"],
+    seeds=[0, 5],
+    judges=["regex:sea|ship"],
+    side_effects={"tokens": 6, "count": 3},
+)
+RUN_IT = """
+import sys, json
+from saesteer.pipeline.experiment import run_experiment
+if __name__ == "__main__":
+    run_experiment(json.loads(sys.argv[1]), sys.argv[2], processes=int(sys.argv[3]))
+"""
+
+
+def started(tmp_path, config, out, processes=1):
+    """A real process that runs it."""
+    script = tmp_path / "run_it.py"
+    script.write_text(RUN_IT)
+    words = [sys.executable, str(script), json.dumps(config), str(out), str(processes)]
+    return subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An unbroken run in one process."""
+    return run_experiment(TWO, tmp_path_factory.mktemp("whole"), command="saesteer run x.yaml")
+
+
+@pytest.mark.slow  # eight cells of a real model
+def test_a_run_holds_every_sample_and_every_file(whole):
+    assert not whole.failures and len(whole.cells) == 8
+    for cell in whole.cells:
+        tried = {(r.strength, r.variant, r.prompt, r.seed, r.sample) for r in cell.tried.rows}
+        variants = len({row.variant for row in cell.tried.rows})
+        assert (
+            len(tried)
+            == len(cell.tried.rows)
+            == 2 * 2 * variants * (1 if cell.method.name == "prompting" else 2)
+        )
+        assert {row.half for row in cell.tried.rows} == {"selection"}
+        assert {(row.prompt, row.seed) for row in cell.tested.rows} == {
+            (p, s) for p in PROMPTS if p not in {r.prompt for r in cell.tried.rows} for s in (0, 5)
+        }
+        assert len(cell.judgements()) == len(cell.tested.rows)
+        assert (cell.beside is None) == (cell.method.name == "prompting")
+    assert len(whole.base.rows) == 2 * 4 * 2 and len({row.text for row in whole.base.rows}) > 6
+    page = (whole.folder / REPORT).read_text(encoding="utf-8")
+    assert "world/sea" in page and "saesteer run x.yaml" in page
+
+
+@pytest.mark.slow
+def test_the_report_is_of_the_rows_on_the_disk(whole):
+    record = report_of(load_run(whole.folder))
+    for concept in record.concepts:
+        assert {method.role for method in concept.methods} == {"steering", "control", "prompting"}
+        for method in concept.methods:
+            assert (whole.folder / method.rows).is_file() and (whole.folder / method.tried).is_file()
+            assert [(each.seed, each.samples) for each in method.seeds] == [(0, 2), (5, 2)]
+            assert method.outcome.figures.seeds == 2 and method.outcome.figures.samples == 4
+            assert [(each.judge, each.samples, each.failed) for each in method.judges] == [
+                ("regex", 4, 0)
+            ] or (method.judges[0].samples == 4)
+            if method.role != "prompting":
+                assert {"kl", "drift_share"} <= set(method.beside.figures) and method.beside.written == 2
+    sea = record.concepts[0]
+    assert {"sea", "ship"} & set(sea.words)
+    # Two steering methods: each is met by the other and by prompting; of the best only the latter.
+    assert [(each.one, each.other) for each in record.versus if each.concept == "world/sea"].count(
+        ("diffmean", "prompting")
+    ) == 1
+    assert len(record.versus) == 2 * 3 and all(each.p_adjusted >= each.p for each in record.versus)
+    assert all(each.seeds == 2 for each in record.versus)
+    assert record.cost.texts > 0 and record.cost.estimated["texts"] > 0 and record.cost.seconds > 0
+    assert not record.failures and ("seeds", "0, 5") in record.asked
+
+
+@pytest.mark.slow
+def test_the_table_has_a_row_per_cell(whole):
+    rows = list(csv.DictReader((whole.folder / TABLE).open(encoding="utf-8")))
+    assert [(row["concept"], row["method"]) for row in rows] == [
+        (c.concept, c.method.name) for c in whole.cells
+    ]
+    for row in rows:
+        assert float(row["behaviour_low"]) <= float(row["behaviour"]) <= float(row["behaviour_high"])
+        assert (row["samples"], row["failed"], row["seeds"]) == ("4", "0", "2")
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_found_again_and_nothing_is_written_twice(whole):
+    before = {
+        path: path.stat().st_mtime_ns for path in whole.folder.rglob("rows.parquet") if "parts" in str(path)
+    }
+    prepared = prepare(TWO, whole.folder)
+    assert not prepared.left and prepared.estimate().texts == 0
+    again = prepared.run()
+    assert samples_of(again) == samples_of(whole)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_run_that_was_killed_goes_on_to_the_same_rows(whole, tmp_path, processes):
+    out = tmp_path / "run"
+    process = started(tmp_path, TWO, out, processes)
+    deadline = time.monotonic() + 120
+    while len(list(out.glob("samples/*/*/cell.json"))) < 2 and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = list(out.glob("samples/*/*/cell.json"))
+    assert process.returncode == -signal.SIGKILL and 2 <= len(done) < 8
+    stamps = {path: path.stat().st_mtime_ns for path in done}
+    time.sleep(1.0 if processes > 1 else 0)  # the workers see that their parent is gone
+    found = run_experiment(TWO, out)
+    assert samples_of(found) == samples_of(whole)
+    assert stamps == {path: path.stat().st_mtime_ns for path in done}
+    about = json.loads((out / RUN).read_text())
+    assert len(about["attempts"]) == 2 and "finished" not in about["attempts"][0]
+
+
+@pytest.mark.slow
+def test_two_processes_do_what_one_does(whole, tmp_path):
+    process = started(tmp_path, TWO, tmp_path / "run", processes=2)
+    said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said.decode()
+    assert samples_of(load_run(tmp_path / "run")) == samples_of(whole)
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_takes_its_cell_alone(tmp_path):
+    """os._exit in the middle of a method, as a lack of memory would end it."""
+    deadly = tmp_path / "deadly.py"
+    deadly.write_text("import os\n\ndef deadly(lm, concept, at):\n    os._exit(9)\n")
+    script = tmp_path / "run_it.py"
+    register = "from saesteer.methods import METHODS\nMETHODS.register('deadly', 'deadly:deadly')\n"
+    script.write_text(register + RUN_IT)
+    config = small(methods=["deadly", "diffmean", "random_direction"])
+    env = environment()
+    env["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    words = [sys.executable, str(script), json.dumps(config), str(tmp_path / "run"), "2"]
+    done = subprocess.run(words, env=env, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
+    about = json.loads((tmp_path / "run" / RUN).read_text())
+    assert [each["where"] for each in about["failures"]] == ["world/sea · deadly"]
+    assert "its process died (exit code 9" in about["failures"][0]["what"]
+    table = (tmp_path / "run" / TABLE).read_text()
+    assert "diffmean" in table and "random_direction" in table and "deadly" not in table
+
+
+def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
+    spec = tmp_path / "mine.yaml"
+    methods = ["random_direction", {"spec": str(spec), "name": "mine"}]
+    spec.write_text("version: 1\ninterventions: []\n")
+    found = run_experiment(small(methods=methods), tmp_path / "run")
+    assert [each.method.name for each in found.failures] == ["mine"] and found.failures[0].error
+    record = report_of(found)
+    assert [each.method for each in record.concepts[0].methods] == ["random_direction"]
+    assert [(each.where, each.count, each.of) for each in record.failures] == [("world/sea · mine", 1, 1)]
+    good = next((tmp_path / "run").glob("samples/sea/random_direction/specs/spec-*/spec.yaml"))
+    methods[1]["spec"] = str(good)
+    again = run_experiment(small(methods=methods), tmp_path / "run")
+    assert not again.failures and len(report_of(again).concepts[0].methods) == 2
+    of = {each["what"]: 0 for each in Journal(tmp_path / "run" / COSTS)}
+    for each in Journal(tmp_path / "run" / COSTS):
+        of[each["what"]] += 1
+    assert of["samples/sea/random_direction"] == 1 and of["samples/sea/mine"] == 2
+
+
+def test_a_run_without_any_result_says_why(tmp_path):
+    (tmp_path / "mine.yaml").write_text("version: 1\ninterventions: []\n")
+    with pytest.raises(SaesteerError, match=r"no method came to a result on any concept \(the first: "):
+        run_experiment(small(methods=[{"spec": str(tmp_path / "mine.yaml")}]), tmp_path / "run")
+
+
+def test_seeds_are_pooled_and_a_method_that_takes_one_is_built_for_each(tmp_path):
+    config = small(methods=["random_direction"], seeds=[1, 2], strengths=[0.3])
+    (cell,) = run_experiment(config, tmp_path / "run").cells
+    specs = [yaml.safe_load(path.read_text()) for path in (tmp_path / "run").rglob("spec.yaml")]
+    assert sorted(each["provenance"]["seed"] for each in specs) == [1, 2]
+    assert [row.seed for row in cell.tested.rows] == [1, 1, 2, 2]
+    assert (
+        len({row.setting for row in cell.tested.rows}) == 1 and len({row.id for row in cell.tested.rows}) == 4
+    )
+    other = run_experiment(
+        small(methods=["random_direction"], strengths=[0.3], seeds=[2]), tmp_path / "other"
+    )
+    pooled = [row for row in samples_of(load_run(tmp_path / "run")) if row.seed == 2 and row.method != "base"]
+    assert pooled == [row for row in samples_of(other) if row.method != "base"]
+
+
+def test_latents_of_tasks_are_steered_with(tmp_path):
+    root = write_task(tmp_path, "sea", latents=7)
+    methods = [
+        {"method": "sae_decoder", "name": "latents", "from": "features", "strengths": [0.2]},
+        {"method": "caa", "strengths": [0.2]},
+    ]
+    config = small(concepts={"tasks": str(root)}, methods=methods, saes={}, judge="regex:sea", strengths=[])
+    found = run_experiment({**config, "coherence": 0}, tmp_path / "run")
+    specs = {p.parents[2].name: yaml.safe_load(p.read_text()) for p in (tmp_path / "run").rglob("spec.yaml")}
+    assert specs["latents"]["provenance"]["latents"] == [[7, 1.0]]
+    assert {each["interventions"][0]["hookpoint"] for each in specs.values()} == {"layers.3"}
+    assert not found.failures
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is no folder of saesteer run"):
+        load_run(tmp_path)
+
+
+def test_a_changed_file_behind_a_name_is_seen(tmp_path):
+    """A spec under the same name with other content is another experiment."""
+    Path(tmp_path / "a.yaml").write_text("version: 1\n")
+    config = small(methods=[{"spec": str(tmp_path / "a.yaml")}])
+    before = prepare(config, tmp_path / "run").plan.cells[0].digest
+    assert prepare(config, tmp_path / "run").plan.cells[0].digest == before
+    Path(tmp_path / "a.yaml").write_text("version: 1\n# other\n")
+    assert prepare(config, tmp_path / "run").plan.cells[0].digest != before

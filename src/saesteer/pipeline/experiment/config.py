@@ -55,7 +55,7 @@ class ExperimentConfig:
     """Of the writing, and of methods that take one."""
     samples: Samples = field(default_factory=Samples)
     coherence: float = 0.8
-    """What a chosen setting keeps; MARGIN is asked beyond it on the selection half."""
+    """What a chosen setting keeps; MARGIN is asked beyond it on the selection half. 0 asks for none."""
     writing: Writing = field(default_factory=Writing)
     side_effects: SideEffectChoice | None = field(default_factory=SideEffectChoice)
     goal: float | None = None
@@ -102,7 +102,7 @@ class ExperimentConfig:
     @property
     def asked(self) -> float:
         """The coherence that a setting must have on the selection half to be chosen."""
-        return min(1.0, self.coherence + MARGIN)
+        return min(1.0, self.coherence + MARGIN) if self.coherence else 0.0
 
     @property
     def writing_options(self) -> dict[str, Any]:

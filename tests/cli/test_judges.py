@@ -1,4 +1,4 @@
-"""saesteer judge, rate and agree, on one small sweep of made rows of the world."""
+"""saesteer judge, rate, agree and tournament, on one small sweep of made rows of the world."""
 
 import io
 import json
@@ -86,3 +86,41 @@ def test_what_cannot_be_meant(folder, capsys, tmp_path):
     assert code == 2 and "two judges at least, got oracle" in err
     assert run(capsys, "agree", folder, "--thresholds", "half")[0] == 2
     assert run(capsys, "rate", folder, "--criteria", ",")[0] == 2
+
+
+@pytest.fixture
+def sweep(tmp_path):
+    """Two methods on the same prompts: one writes of weddings, the other does not."""
+    concept, halves = load_concept("world/wedding"), split(PROMPTS)
+    rows = []
+    for method, texts in (("good", concept.positive), ("bad [/]", concept.negative)):
+        for number in range(8):
+            prompt = PROMPTS[number % 4]
+            rows.append(
+                Row(
+                    concept.name, method, "", 0.5, "{prompt}", prompt_id(prompt), number // 4,
+                    halves[prompt], prompt, f" {texts[number]}",
+                    1.0, 1.0, None, None, None, None, None, 0, "{}", None,
+                )
+            )  # fmt: skip
+    return SweepResult(tuple(rows), {"judge": "oracle"}).save(tmp_path / "two")
+
+
+def test_a_tournament_of_settings(sweep, capsys, tmp_path):
+    code, out, _ = run(capsys, "tournament", sweep, "oracle", "--json", "--cache", tmp_path / "answers")
+    found = json.loads(out)["tournament"]
+    assert code == 0 and [each["name"] for each in found["ratings"]] == ["good 0.5", "bad [/] 0.5"]
+    assert found["ratings"][0]["wins"] == found["ratings"][0]["games"] == 4  # the test half alone
+    assert found["ratings"][0]["bradley_terry"]["low"] > 1000 and found["failed"] == 0
+    code, out, _ = run(
+        capsys, "tournament", sweep, "oracle", "--half", "both", "--samples", 1, "--by", "method"
+    )
+    assert code == 0 and "bad [/]" in out and "4 of 4 pairs were compared" in out and "0.5" not in out
+
+
+def test_a_tournament_refuses_what_it_cannot_hold(sweep, folder, capsys):
+    code, _, err = run(capsys, "tournament", sweep, "oracle", "--half", "third")
+    assert code == 2 and "--half is test, selection or both, got 'third'" in err
+    assert run(capsys, "tournament", sweep, "oracle", "--by", "colour")[0] == 2
+    code, _, err = run(capsys, "tournament", folder, "oracle", "--half", "both")
+    assert code == 2 and "no two settings have texts of one concept and prompt" in err

@@ -54,6 +54,17 @@ def test_of_equals_the_weakest(make_rows):
     assert choose(found).setting.strength == 0.2
 
 
+def test_what_is_to_be_steered_away_is_chosen_by_the_lowest_behaviour(make_rows):
+    found = swept(
+        make_rows, {-2.0: both(0.1, 0.9), -1.0: both(0.1, 0.9), 1.0: both(0.6, 0.9), -5.0: both(0, 0.2)}
+    )
+    choice = choose(found, aim="less")
+    assert choice.setting.strength == -1.0 and choice.reason.startswith("lowest behaviour of 3 settings")
+    assert choose(found).setting.strength == 1.0
+    with pytest.raises(InputError, match="aim is more or less of the behaviour, got 'lower'"):
+        choose(found, aim="lower")
+
+
 def test_failed_judgements_do_not_sway_the_choice(make_rows):
     rows = list(swept(make_rows, {0.1: both(0.2, 0.9), 0.2: both(0.3, 0.9)}).rows)
     rows += make_rows({p: [(None, None)] * 9 for p in PROMPTS}, 0.2, sample=99)

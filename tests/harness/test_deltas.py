@@ -1,6 +1,7 @@
 """The table of changes: values, standard errors and p-values against what can be worked out by hand."""
 
 import itertools
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -8,13 +9,14 @@ import pytest
 
 from saesteer.errors import InputError
 from saesteer.harness.deltas import Scores, deltas, paired_p
+from saesteer.harness.forms import FORMS, gives
 from saesteer.harness.results import scores_of
 from saesteer.harness.tables import HEAD, cells, markdown
 
 
 def scores(values, higher=True, task="t", metric="acc"):
-    items = {str(number): value for number, value in enumerate(values)}
-    return Scores(task, "none", metric, float(np.mean(values)), 0.1, higher, items)
+    items = {str(number): (value, 1.0) for number, value in enumerate(values)}
+    return Scores(task, "none", metric, float(np.mean(values)), 0.1, higher, items, "mean")
 
 
 PLAIN = scores([1, 1, 1, 1, 1, 1, 0, 0.0])
@@ -31,9 +33,9 @@ def test_a_change_has_its_paired_standard_error_and_counts():
 
 
 def test_less_may_be_better():
-    plain, other = scores([3.0, 4.0], higher=False), scores([5.0, 3.5], higher=False)
+    plain, other = (scores(each, higher=False) for each in ([3.0, 4.0, 1.0], [5.0, 3.5, 1.25]))
     (row,) = deltas([plain], [("a", "a", None, [other])])
-    assert (row.worse, row.better) == (1, 1) and row.delta == pytest.approx(0.75)
+    assert (row.worse, row.better) == (2, 1) and row.delta == pytest.approx(1.75 / 3)
 
 
 def test_flips_of_signs_are_counted_where_items_change_by_degrees():
@@ -72,11 +74,101 @@ def results(values, mean, metric="acc"):
 
 def test_items_are_taken_of_metrics_that_are_their_mean():
     (found,) = scores_of(results([1.0, 0.0], 0.5))
-    assert (found.items, found.stderr, found.higher_is_better) == ({"0": 1.0, "1": 0.0}, 0.2, False)
+    assert found.items == {"0": (1.0, 1.0), "1": (0.0, 1.0)} and found.form == "mean"
+    assert (found.stderr, found.higher_is_better) == (0.2, False)
     (found,) = scores_of(results([1.0, 0.0], 0.7))  # an f1 of all items, say
     assert found.items == {} and found.value == 0.7
     (found,) = scores_of(results([(1.0, 2), (0.0, 3)], 4.0, "word_perplexity"))
-    assert found.items == {}
+    assert found.items == {} and found.form == ""
+
+
+LABELS = [(1, 1), (1, 0), (0, 0), (0, 1), (1, 1), (0, 0), (1, 1), (0, 0)]
+OTHERS = [(1, 0), (1, 0), (0, 1), (0, 1), (1, 1), (0, 0), (1, 0), (0, 0)]
+LIKELY = [(-8.0, 4), (-3.0, 2), (-20.0, 5), (-1.0, 1)]
+
+
+@pytest.mark.parametrize(
+    "name, values",
+    [
+        ("f1", LABELS),
+        ("matthews_corrcoef", LABELS),
+        ("weighted_perplexity", LIKELY),
+        ("bits_per_byte", LIKELY),
+        ("perplexity", [-8.0, -3.0, -20.0]),
+    ],
+)
+def test_forms_give_what_lm_eval_computes(name, values):
+    from lm_eval.api.registry import get_aggregation
+
+    value = float(get_aggregation(name)(values))
+    (found,) = scores_of(results(values, value, "m"))
+    assert found.form == name and len(found.items) == len(values)
+    assert gives(FORMS[name], found.items, value) and not gives(FORMS[name], found.items, value * 1.001)
+
+
+def test_swapped_items_say_how_rare_a_change_of_a_metric_that_is_no_mean_is():
+    from lm_eval.api.registry import get_aggregation
+
+    f1 = get_aggregation("f1")
+    both = [scores_of(results(each, float(f1(each)), "f1"))[0] for each in (OTHERS, LABELS)]
+    (row,) = deltas([both[1]], [("a", "a", None, [both[0]])])
+    found = abs(row.delta)
+    counted = []
+    for kept in itertools.product([True, False], repeat=len(LABELS)):
+        one = [a if k else b for a, b, k in zip(OTHERS, LABELS, kept, strict=True)]
+        other = [b if k else a for a, b, k in zip(OTHERS, LABELS, kept, strict=True)]
+        counted.append(abs(f1(one) - f1(other)) >= found - 1e-9)
+    assert row.p == pytest.approx(np.mean(counted), abs=0.03)
+    assert (row.worse, row.better, row.items) == (3, 0, 8)
+    rng = np.random.default_rng(1)
+    drawn = rng.integers(0, 8, size=(300, 8))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a draw without any positive label
+        gaps = [f1([OTHERS[i] for i in each]) - f1([LABELS[i] for i in each]) for each in drawn]
+    assert row.delta_stderr == pytest.approx(np.std(gaps), rel=0.15)
+
+
+def test_a_value_that_fits_two_forms_takes_that_of_the_other_setting():
+    from lm_eval.api.registry import get_aggregation
+
+    matthews = get_aggregation("matthews_corrcoef")
+    none = [(true, 0) for true, _ in LABELS]  # a correlation of 0 is an F1 of 0
+    both = [scores_of(results(each, float(matthews(each)), "mcc"))[0] for each in (none, LABELS)]
+    assert [each.form for each in both] == ["f1", "matthews_corrcoef"]
+    (row,) = deltas([both[1]], [("a", "a", None, [both[0]])])
+    assert row.items == 8 and row.delta_stderr is not None and 0 < row.p <= 1
+
+
+def grouped(value, first=(1.0, 0.0, 1.0, 1.0), second=(0.0, 1.0, 1.0)):
+    one, other = results(first, float(np.mean(first))), results(second, float(np.mean(second)))
+    return {
+        "results": {
+            "g": {"acc,none": value, "acc_stderr,none": 0.1},
+            "a": one["results"]["t"],
+            "b": other["results"]["t"],
+        },
+        "group_subtasks": {"g": ["inner", "b"], "inner": ["a", "g"]},
+        "samples": {"a": one["samples"]["t"], "b": other["samples"]["t"]},
+    }
+
+
+@pytest.mark.parametrize("value, weights", [(5 / 7, {1.0}), ((0.75 + 2 / 3) / 2, {1 / 4, 1 / 3})])
+def test_a_group_is_compared_by_the_items_of_its_tasks(value, weights):
+    group, *_ = scores_of(grouped(value))
+    assert group.task == "g" and len(group.items) == 7 and "a/0" in group.items
+    assert {each[1] for each in group.items.values()} == weights
+    worse = scores_of(grouped(value - sum(w for w in [group.items["a/0"][1]]) / sum(
+        each[1] for each in group.items.values()), first=(0.0, 0.0, 1.0, 1.0)))[0]  # fmt: skip
+    (row,) = deltas([group], [("s", "s", 1.0, [worse])])
+    assert (row.items, row.worse, row.better) == (7, 1, 0)
+    assert row.delta == pytest.approx(-group.items["a/0"][1] / sum(w for _, w in group.items.values()))
+    shares = [row.delta * 7, 0, 0, 0, 0, 0, 0]  # of each item in the mean of seven
+    assert row.delta_stderr == pytest.approx(np.std(shares, ddof=1) / np.sqrt(7))
+
+
+def test_a_group_that_is_no_mean_of_its_items_has_no_p():
+    group, *_ = scores_of(grouped(0.9))
+    assert group.items == {} and group.form == ""
 
 
 def test_the_table_in_words():

@@ -69,6 +69,10 @@ VERBS: Final[Table] = {
     "judge": ("saesteer.cli.judge:judge", "Ask another judge about the texts of a sweep."),
     "rate": ("saesteer.cli.rate:rate", "Rate the texts of a sweep yourself, blind, from the keyboard."),
     "agree": ("saesteer.cli.agree:agree", "How far the judges of a sweep agree, with a page."),
+    "tournament": (
+        "saesteer.cli.tournament:tournament",
+        "The settings of a sweep against each other, text by text.",
+    ),
     "doctor": (
         "saesteer.cli.doctor:doctor",
         "Check a model here: inert hooks change nothing, and more.",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from saesteer.errors import InputError, SaesteerError
 from saesteer.evaluation.figures import Figures, difference, figures, judged, known
 from saesteer.evaluation.result import Summary, SweepResult
 from saesteer.evaluation.rows import Row, Setting
 from saesteer.statistics import Interval, bootstrap_ratio
+
+Aim = Literal["more", "less"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +41,14 @@ class Outcome:
     """Behaviour minus the base rate."""
 
 
-def choose(result: SweepResult, coherence: float = 0.8) -> Choice:
+def choose(result: SweepResult, coherence: float = 0.8, aim: Aim = "more") -> Choice:
     """The setting with the highest mean behaviour among those that keep `coherence`, on the selection half.
 
+    `aim`: with "less" the lowest, for what is to be steered away, such as toxicity.
     One concept and one method at a time (`result.where`). Of equals the weakest is taken. The chosen
     figure is the best of many and flatters itself: `report` measures it again.
     """
+    sign = check_aim(aim)
     if not 0 <= coherence <= 1:
         raise InputError(f"coherence lies between 0 and 1, got {coherence}; try 0.8")
     if len({(row.concept, row.method) for row in result.rows}) != 1:
@@ -57,9 +62,17 @@ def choose(result: SweepResult, coherence: float = 0.8) -> Choice:
         reached = f"{known(best.figures.coherence).estimate:.2f} at strength {best.setting.strength:g}"
         reason = f"no setting keeps a coherence of {coherence:g} (the best: {reached})"
         return Choice(None, reason, coherence, candidates)
-    chosen = max(good, key=lambda each: (each.figures.behaviour.estimate, -abs(each.setting.strength)))
-    reason = f"highest behaviour of {len(good)} settings with a coherence of {coherence:g} or more"
+    chosen = max(good, key=lambda each: (sign * each.figures.behaviour.estimate, -abs(each.setting.strength)))
+    way = "highest" if sign > 0 else "lowest"
+    reason = f"{way} behaviour of {len(good)} settings with a coherence of {coherence:g} or more"
     return Choice(chosen.setting, reason, coherence, candidates)
+
+
+def check_aim(aim: str) -> int:
+    """1 where more of a behaviour is wanted, -1 where less; InputError where it is neither."""
+    if aim not in get_args(Aim):
+        raise InputError(f"aim is more or less of the behaviour, got {aim!r}")
+    return 1 if aim == "more" else -1
 
 
 def keeps(found: Figures, coherence: float) -> bool:

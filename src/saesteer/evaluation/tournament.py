@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
-from saesteer.errors import InputError
+from saesteer.errors import InputError, SaesteerError
 from saesteer.evaluation.rows import Row
 from saesteer.judges import JudgeRequest
 from saesteer.judges.pairwise import Comparison, PairwiseJudge, position_bias
@@ -61,6 +61,8 @@ def tournament(
         for (one, other), each in zip(pairs, said, strict=True)
         if each.points is not None
     ]
+    if not games:
+        raise SaesteerError(f"all {len(said)} comparisons failed, such as: {said[0].error}; mend the client")
     bias = position_bias(said, [one.prompt_id for one, _ in pairs], seed)
     fine = [each for each in said if each.error is None]
     return Tournament(

@@ -139,7 +139,9 @@ class _Run:
         arguments = {key: each for key, each in self._arguments.items() if key not in _ARITHMETIC}
         config = {"lm_eval": lm_eval.__version__, "arguments": arguments, "asked": self._asked()}
         name = re.sub(r"[^A-Za-z0-9._@-]", "_", setting.name).replace("@", "-at-")[:80]
-        return run_stage(root, name, lambda folder: self._work(folder, setting), inputs=inputs, config=config)
+        return run_stage(
+            root, name, lambda folder: self._work(folder, setting), inputs=inputs, config=config, revision=2
+        )
 
     def _work(self, folder: Path, setting: Setting) -> None:
         from lm_eval import simple_evaluate

@@ -54,8 +54,9 @@ def markdown(rows: Sequence[Delta], plain: Sequence[Scores]) -> str:
 
 NOTE: Final = (
     "Score: as lm_eval reports it, with its standard error. Change: against the unsteered model, with the "
-    "standard error of the mean paired difference. p: two-sided and paired, by item (McNemar's exact test, "
-    "or sign flips where items change by degrees); Holm: adjusted for all rows of this table."
+    "standard error of the paired difference. p: two-sided and paired, by item (McNemar's exact test, sign "
+    "flips where items change by degrees, swaps of items where the metric is no mean of them); a group "
+    "counts the items of its tasks. Holm: adjusted for all rows of this table."
 )
 
 

@@ -18,17 +18,17 @@ from saesteer.pipeline.experiment import load_run, prepare, report_of, run_exper
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
 from saesteer.runs import Journal
 from tests.cli.tiny import environment
-from tests.pipeline.experiment.small import PROMPTS, samples_of, small, write_task
+from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_task
 
 TWO = small(
-    concepts=["world/sea", "world/wedding"],
+    concepts=[SEA, WEDDING],
     methods=["diffmean", {"method": "sae_decoder", "sae": "s"}, "random_direction", "prompting"],
     strengths=[0.3],
     seeds=[0, 5],
     judges=["regex:sea|ship"],
     side_effects={"tokens": 6, "count": 3},
 )
-BRIEF = small(concepts=["world/sea", "world/wedding"], strengths=[0.3])
+BRIEF = small(concepts=[SEA, WEDDING], strengths=[0.3])
 RUN_IT = """
 import sys, json
 from saesteer.pipeline.experiment import run_experiment

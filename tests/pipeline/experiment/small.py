@@ -5,11 +5,13 @@ from typing import Any
 
 from saesteer.pipeline.experiment import ExperimentRun
 
+FOLDER = Path(__file__).parent / "concepts"
+SEA, WEDDING = (str(FOLDER / f"{name}.yaml") for name in ("sea", "wedding"))  # world/sea, with few texts
 PROMPTS = ["The old man", "Anna went to the town", "It was late", "They had a house"]
 SMALL: dict[str, Any] = {
     "title": "A small one",
     "saes": {"s": "world/layers.3"},
-    "concepts": ["world/sea"],
+    "concepts": [SEA],
     "prompts": PROMPTS,
     "methods": ["diffmean", "random_direction"],
     "strengths": [0.2, 0.3],

@@ -8,17 +8,17 @@ from saesteer.methods import candidates
 from saesteer.pipeline.experiment import Rate, prepare
 from saesteer.pipeline.experiment.estimate import estimate
 from saesteer.text import load_concept
-from tests.pipeline.experiment.small import small, write_task
+from tests.pipeline.experiment.small import SEA, WEDDING, small, write_task
 
 
 def test_texts_are_counted_by_what_they_are_for(tmp_path):
     methods = ["prompting", {"method": "diffmean", "variants": {"at": ["layers.2", "layers.3"]}}]
     config = small(
-        concepts=["world/sea", "world/wedding"], methods=methods, seeds=[0, 1, 2], side_effects=True,
+        concepts=[SEA, WEDDING], methods=methods, seeds=[0, 1, 2], side_effects=True,
         samples={"selection": 5, "test": 7, "base": 2},
     )  # fmt: skip
     plan = prepare(config, tmp_path / "run").plan
-    prompts = len(candidates(load_concept("world/sea")))
+    prompts = len(candidates(load_concept(SEA)))
     counts = [
         (each.where, each.counts.selection, each.counts.test, each.counts.beside) for each in plan.cells
     ]

@@ -18,17 +18,17 @@ from saesteer.pipeline.experiment import load_run, prepare, report_of, run_exper
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
 from saesteer.runs import Journal
 from tests.cli.tiny import environment
-from tests.pipeline.experiment.small import PROMPTS, samples_of, small, write_task
+from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_task
 
 TWO = small(
-    concepts=["world/sea", "world/wedding"],
+    concepts=[SEA, WEDDING],
     methods=["diffmean", {"method": "sae_decoder", "sae": "s"}, "random_direction", "prompting"],
     strengths=[0.3],
     seeds=[0, 5],
     judges=["regex:sea|ship"],
     side_effects={"tokens": 6, "count": 3},
 )
-BRIEF = small(concepts=["world/sea", "world/wedding"], strengths=[0.3])
+BRIEF = small(concepts=[SEA, WEDDING], strengths=[0.3])
 RUN_IT = """
 import sys, json
 from saesteer.pipeline.experiment import run_experiment
@@ -262,3 +262,54 @@ def test_a_changed_file_behind_a_name_is_seen(tmp_path):
     assert prepare(config, tmp_path / "run").plan.cells[0].digest == before
     Path(tmp_path / "a.yaml").write_text("version: 1\n# other\n")
     assert prepare(config, tmp_path / "run").plan.cells[0].digest != before
+
+
+def test_what_a_judge_asks_is_counted_beside_what_was_foretold(tmp_path):
+    judge = {"judge": "llm", "client": "oracle"}
+    config = small(methods=["random_direction"], strengths=[0.3], judges=[judge], samples={"test": 2})
+    prepared = prepare(config, tmp_path / "run")
+    found = prepared.run(foretold=prepared.estimate())
+    record = report_of(found)
+    (by,) = record.concepts[0].methods[0].judges
+    assert (by.samples, by.failed) == (4, 0) and {"behaviour", "coherence"} == set(by.figures) == set(by.base)
+    assert 0 < record.cost.requests <= record.cost.estimated["requests"] == 2 * (4 + 4 * 8)
+    again = prepare(config, tmp_path / "run").run()
+    assert report_of(again).cost.requests == record.cost.requests
+    assert report_of(again).cost.estimated == record.cost.estimated
+
+
+def test_a_sweep_of_which_every_judgement_failed_is_not_kept(tmp_path):
+    """Nobody answers at that address."""
+    client = {"client": "openai:m@http://127.0.0.1:9/v1", "retries": 0}
+    with pytest.raises(SaesteerError, match="all 4 judgements failed"):
+        run_experiment(small(judge={"judge": "llm", "client": client}), tmp_path / "run")
+    assert not list((tmp_path / "run" / "plain").rglob("sweep-*"))
+
+
+def test_a_tuned_model_is_swept_and_kept(tmp_path):
+    methods = [{"method": "finetune", "options": {"steps": 1}, "strengths": [0.5]}]
+    found = run_experiment(small(methods=methods, side_effects=True), tmp_path / "run")
+    (cell,) = found.cells
+    assert cell.error is None and {row.strength for row in cell.tested.rows} == {0.5} and cell.beside is None
+    made = list((tmp_path / "run").rglob("tuning.json"))
+    stamp = made[0].stat().st_mtime_ns
+    (tmp_path / "run" / cell.folder / "cell.json").unlink()
+    again = run_experiment(small(methods=methods, side_effects=True), tmp_path / "run")
+    assert samples_of(again) == samples_of(found)
+    assert [each.stat().st_mtime_ns for each in (tmp_path / "run").rglob("tuning.json")] == [stamp]
+
+
+def test_given_texts_are_what_steered_models_read(tmp_path):
+    (tmp_path / "t.txt").write_text("The old man was tired.\nAnna saw the town.\nIt was late.\n")
+    config = small(
+        methods=["random_direction"], texts={"source": str(tmp_path / "t.txt"), "count": 2},
+        side_effects={"tokens": 4}, strengths=[0.3],
+    )  # fmt: skip
+    (cell,) = run_experiment(config, tmp_path / "run").cells
+    assert {row.text for row in cell.beside.rows if row.kind == "read"} == {
+        "The old man was tired.",
+        "Anna saw the town.",
+    }
+    assert {row.prompt for row in cell.beside.rows if row.kind == "written"} == {
+        row.prompt for row in cell.tested.rows
+    }

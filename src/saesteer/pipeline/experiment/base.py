@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from saesteer.evaluation import SweepResult, baseline, join, judge_rows
-from saesteer.pipeline.experiment.cell import Spent, judging, spent_since, written
+from saesteer.pipeline.experiment.cell import Spent, judging, some_judged, spent_since, written
 from saesteer.pipeline.experiment.planning import BASE, CELL, Plan
 from saesteer.pipeline.experiment.setup import Report, Setup
 from saesteer.runs import write_json
@@ -19,17 +19,19 @@ def run_base(setup: Setup, plan: Plan, report: Report) -> tuple[SweepResult, Spe
     start, before = time.monotonic(), judging(setup)
     concepts = list(setup.inputs.concepts.values())
     found = [
-        baseline(
-            setup.lm,
-            concepts,
-            setup.inputs.prompts,
-            config.samples.base,
-            setup.inputs.judge,
-            seed,
-            batch=config.batch,
-            folder=folder / "parts",
-            progress=lambda done, total: report("the plain model", done, total),
-            **config.writing_options,
+        some_judged(
+            baseline(
+                setup.lm,
+                concepts,
+                setup.inputs.prompts,
+                config.samples.base,
+                setup.inputs.judge,
+                seed,
+                batch=config.batch,
+                folder=folder / "parts",
+                progress=lambda done, total: report("the plain model", done, total),
+                **config.writing_options,
+            )
         )
         for seed in config.seeds
     ]

@@ -30,6 +30,7 @@ from saesteer.pipeline.experiment.building import Built, build
 from saesteer.pipeline.experiment.planning import CELL, Cell
 from saesteer.pipeline.experiment.setup import Report, Setup
 from saesteer.runs import plain, write_json, write_text
+from saesteer.runs.stage import forget
 
 TRIED: Final = "tried"
 TESTED: Final = "tested"
@@ -78,12 +79,13 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
     config = setup.config
     built = {seed: build(setup, cell, seed, folder) for seed in config.seeds}
     arms = {seed: each.arms for seed, each in built.items()}
+    saes = {name: sae.fingerprint() for each in built.values() for name, sae in each.saes.items()}
     tried = _swept(setup, cell, built, arms, "selection", config.samples.selection, report)
     tried.save(folder / TRIED)
     choice = choose(tried, config.asked)
     units = sorted({_unit(arm) for each in arms.values() for arm in each})
     record: dict[str, Any] = {"unit": units[0] if len(units) == 1 else "", "chosen": choice.setting}
-    record |= {"beside": None, "written": written(tried)}
+    record |= {"beside": None, "written": written(tried), "saes": saes}
     if choice.setting is None:
         return record
     chosen = {seed: _chosen(each, choice.setting) for seed, each in arms.items()}
@@ -110,23 +112,34 @@ def _swept(
     """The arms of every seed on one half of the prompts."""
     config, found = setup.config, []
     for seed, each in arms.items():
-        found.append(
-            evaluate(
-                setup.lm,
-                each,
-                setup.inputs.prompts,
-                n,
-                setup.inputs.judge,
-                seed=seed,
-                batch=config.batch,
-                only=half,
-                saes=built[seed].saes,
-                folder=setup.out / cell.folder / "parts",
-                progress=lambda done, total: report(f"{cell.where}: {half}", done, total),
-                **config.writing_options,
-            )
+        made = evaluate(
+            setup.lm,
+            each,
+            setup.inputs.prompts,
+            n,
+            setup.inputs.judge,
+            seed=seed,
+            batch=config.batch,
+            only=half,
+            saes=built[seed].saes,
+            folder=setup.out / cell.folder / "parts",
+            progress=lambda done, total: report(f"{cell.where}: {half}", done, total),
+            **config.writing_options,
         )
+        found.append(some_judged(made))
     return join(found)
+
+
+def some_judged(result: SweepResult) -> SweepResult:
+    """The sweep; where every judgement failed it is thrown away, so that the next run tries it again."""
+    if result.rows and all(not row.ok for row in result.rows):
+        if result.folder is not None:
+            forget(result.folder)
+        first = result.rows[0].error
+        raise SaesteerError(
+            f"all {len(result.rows)} judgements failed ({first}); mend the judge and run again"
+        )
+    return result
 
 
 def _chosen(arms: Sequence[Arm], setting: Setting) -> tuple[Arm, ...]:

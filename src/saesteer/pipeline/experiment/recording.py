@@ -47,7 +47,7 @@ def write_outcome(run: ExperimentRun) -> Report:
 
 def report_of(run: ExperimentRun) -> Report:
     """Everything that the report says; SaesteerError where no cell has a result."""
-    concepts = tuple(_concept(run, about) for about in run.about["concepts"] if run.of(about["name"]))
+    concepts = tuple(_concept(run, about) for about in run.about["concepts"] if _judged(run, about["name"]))
     if not concepts:
         first = run.failures[0].error if run.failures else "there are no cells"
         raise SaesteerError(
@@ -74,6 +74,11 @@ def report_of(run: ExperimentRun) -> Report:
         cost=cost_of(run),
         files=files,
     )
+
+
+def _judged(run: ExperimentRun, concept: str) -> bool:
+    """Whether there is anything to say of a concept: a result, and a base rate to hold it against."""
+    return bool(run.of(concept)) and any(row.ok for row in run.base.rows if row.concept == concept)
 
 
 def _concept(run: ExperimentRun, about: Mapping[str, Any]) -> ConceptResult:

@@ -19,10 +19,7 @@ def run(
     experiment: Annotated[
         Path, typer.Argument(help="A YAML file (docs/experiments.md).", show_default=False)
     ],
-    over: Annotated[
-        list[Path] | None,
-        typer.Option("--with", help="A file to lay over it, key by key; repeatable.", show_default=False),
-    ] = None,
+    over: options.Over = None,
     setting: Annotated[
         list[str] | None,
         typer.Option("--set", help="KEY=VALUE over both, such as samples.test=4; repeatable."),

@@ -14,7 +14,7 @@ from saesteer.model import MODELS
 from saesteer.parsing import parse_yaml
 from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.inputs import FILES
-from saesteer.runs import read_yaml
+from saesteer.runs import laid_over, read_fields
 from saesteer.text import CONCEPTS
 
 _FILES: Final = (".yaml", ".yml", ".json", ".jsonl", ".csv", ".parquet", ".txt", ".pt")
@@ -29,27 +29,10 @@ def read_experiment(
     """
     found: dict[str, Any] = {}
     for each in (path, *over):
-        found = laid_over(found, _beside(_mapping(each), Path(each).resolve().parent))
+        found = laid_over(found, _beside(read_fields(each), Path(each).resolve().parent))
     for text in settings:
         found = laid_over(found, _beside(_setting(text), Path.cwd()))
     return ExperimentConfig.from_dict(found)
-
-
-def laid_over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
-    """Mappings are joined key by key; anything else of the upper one takes the lower one's place."""
-    found = dict(lower)
-    for key, value in upper.items():
-        below = found.get(key)
-        both = isinstance(value, Mapping) and isinstance(below, Mapping)
-        found[key] = laid_over(below, value) if both else value  # type: ignore[arg-type]
-    return found
-
-
-def _mapping(path: str | Path) -> dict[str, Any]:
-    found = read_yaml(path)
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds {type(found).__name__}, not the fields of an experiment; see --help")
-    return found
 
 
 def _setting(text: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
-"""The examples of four published systems: every command can be typed, and each runs on the embedded world, from the
-same file with model, SAE, data and judge laid over it. (The fifth, lm_eval, is tests/harness/test_example.py.)
+"""The examples of four published systems: every command can be typed, and each runs on the embedded world.
+
+It is the same file there, with model, SAE, data and judge laid over it. The fifth, lm_eval, has its own test
+(tests/harness/test_example.py).
 """
 
 import csv

@@ -21,7 +21,7 @@ def laid_over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, A
 
 
 def read_fields(path: str | Path, over: Sequence[str | Path] = ()) -> dict[str, Any]:
-    """The fields of a YAML file with those of each file of `over` laid over them; InputError names the file."""
+    """The fields of a YAML file with those of each file of `over` laid over them; errors name the file."""
     found: dict[str, Any] = {}
     for each in (path, *over):
         fields = read_yaml(each)

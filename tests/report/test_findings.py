@@ -1,11 +1,16 @@
 """The sentences at the top say what the intervals allow, and no more."""
 
+import io
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
+from saesteer.errors import InputError
 from saesteer.report import ConceptResult, MethodResult, Report, caution, method_findings, sentences
 from saesteer.report.findings import reaches
+from saesteer.report.page import best_steering, render
+from saesteer.report.terminal import print_summary
 from saesteer.statistics import Interval
 
 
@@ -96,3 +101,28 @@ def test_nothing_coherent_is_said(report):
 
 def test_chance_is_counted_over_all_intervals(make_report):
     assert "Of 20 such intervals, about 1 should" in caution(make_report(5))
+
+
+def test_where_less_is_wanted_everything_looks_the_other_way(report):
+    """Of an aim at less: what lies clearly below counts, and the lowest behaviour is the best."""
+    low = with_outcomes(report, "diffmean", lift=(-0.4, -0.3, -0.2), behaviour=(0.0, 0.05, 0.1))
+    less = replace(low, aim="less")
+    assert finding(low, "diffmean").above == 0
+    assert finding(less, "diffmean").above == finding(less, "diffmean").chosen > 0
+    text = " ".join(sentences(less))
+    assert "clearly below it in" in text and "clearly above" not in text
+    assert "lies below 0" in caution(less)
+    steering = [
+        each for each in method_findings(less) if each.role == "steering" and each.behaviour is not None
+    ]
+    assert [each.behaviour for each in steering] == sorted(each.behaviour for each in steering)
+    for concept in less.concepts:
+        best = best_steering(concept, less.sign)
+        assert best is not None and best.method == "diffmean"
+    page = render(less)
+    assert "Clearly below" in page and "lies below 0" in page and "clearly above" not in page.lower()
+    console = Console(width=200, record=True, file=io.StringIO())
+    print_summary(less, console)
+    assert "bold: clearly below the base rate" in console.export_text()
+    with pytest.raises(InputError, match="aim is more or less"):
+        replace(low, aim="up")

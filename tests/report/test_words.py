@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saesteer.report.words import bare_token, number, signed, times, token, visible
+from saesteer.report.words import bare_token, chance, duration, number, short, signed, times, token, visible
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,21 @@ def test_numbers(value, shown):
 def test_signs_and_multiples():
     assert (signed(0.2), signed(-0.2), signed(-0.001), signed(0)) == ("+0.20", "−0.20", "+0.00", "+0.00")  # noqa: RUF001
     assert (times(6.24), times(61.7), times(math.inf)) == ("6.2×", "62×", "∞×")  # noqa: RUF001
+    assert times(math.nan) == "–"  # noqa: RUF001
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(1240.4, "1,240"), (3.094, "3.09"), (0.01449, "0.0145"), (8.19e-05, "8.19e-05"), (0, "0"),
+     (-0.5, "−0.5"), (math.inf, "∞"), (math.nan, "–")],  # noqa: RUF001
+)  # fmt: skip
+def test_figures_of_any_size(value, shown):
+    assert short(value) == shown
+
+
+def test_chances_and_durations():
+    assert [chance(each) for each in (0.0004, 0.001, 0.0312, 1.0)] == ["< 0.001", "0.001", "0.031", "1"]
+    assert [duration(each) for each in (48.2, 720, 12600)] == ["48 s", "12 min", "3.5 h"]
 
 
 def test_tokens_show_their_white_space():

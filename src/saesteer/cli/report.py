@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saesteer.cli import options
+from saesteer.cli.compared import compare_runs
 from saesteer.errors import InputError
 
 if TYPE_CHECKING:
@@ -28,6 +29,10 @@ def report(
         Path,
         typer.Argument(metavar="DIR", help="Results of interpret, explain or score.", show_default=False),
     ],
+    others: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[RUN]...", help="More runs: they are compared.", show_default=False),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="The page; default: report.html in DIR.")
     ] = None,
@@ -68,10 +73,16 @@ def report(
     Example: saesteer report interpretation --latent layers.3/123
 
     Example: saesteer report interpretation --export neuronpedia for-neuronpedia
+
+    Example: saesteer report first-run second-run --out comparison.html
     """
     from saesteer.cli.terminal import print_json, print_table, progress
     from saesteer.pipeline.interpretation import load_results
 
+    if others:
+        if export is not None or latent is not None:
+            raise InputError("several runs are compared on one page; leave --latent and --export away")
+        return compare_runs([folder, *others], out, json)
     if export is not None and (out is not None or latent is not None):
         raise InputError("--export writes a folder in place of pages; leave --out and --latent away")
     if out is not None:

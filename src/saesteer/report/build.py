@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from saesteer.evaluation import BARE, SweepResult, choose, figures
 from saesteer.evaluation import report as measure
+from saesteer.evaluation.choice import Aim
 from saesteer.evaluation.figures import known
 from saesteer.evaluation.rows import Row, Setting
 from saesteer.report import words
@@ -24,12 +25,13 @@ def method_result(
     unit: str = "",
     goal: float | None = None,
     shown: int = SHOWN,
+    aim: Aim = "more",
 ) -> MethodResult:
     """One concept's sweep by one method: chosen on the selection half, measured on the test half.
 
     `rows`, `tried`: the files with the samples of the test and of the selection half.
     """
-    choice = choose(result, coherence)
+    choice = choose(result, coherence, aim)
     method = result.rows[0].method
     if choice.setting is None:
         best = max(choice.candidates, key=lambda each: known(each.figures.coherence).estimate)

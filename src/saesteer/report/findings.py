@@ -9,6 +9,7 @@ from statistics import median
 from saesteer.evaluation import Outcome
 from saesteer.evaluation.choice import keeps
 from saesteer.report.records import MethodResult, Report, Role
+from saesteer.report.run_findings import run_sentences
 
 LIFT = 0.1  # an absolute gain below this is not called one, whatever the ratio
 
@@ -27,7 +28,7 @@ class MethodFinding:
     held: int
     """Of those, concepts in which the coherence held on the test half too."""
     above: int
-    """Concepts whose interval of the lift lies above 0."""
+    """Concepts whose interval of the lift lies above 0, or below where less is aimed at."""
     goal: float | None
     reached: int
     """Concepts whose ratio reaches the goal by the lower end of its interval, with a lift of 0.1 or more."""
@@ -45,7 +46,9 @@ def method_findings(report: Report) -> tuple[MethodFinding, ...]:
         for each in report.methods
     ]
     order = ("steering", "prompting", "control")
-    return tuple(sorted(every, key=lambda each: (order.index(each.role), -(each.behaviour or 0.0))))
+    return tuple(
+        sorted(every, key=lambda each: (order.index(each.role), -report.sign * (each.behaviour or 0.0)))
+    )
 
 
 def _finding(report: Report, results: Sequence[MethodResult]) -> MethodFinding:
@@ -59,7 +62,7 @@ def _finding(report: Report, results: Sequence[MethodResult]) -> MethodFinding:
         tried=len(results),
         chosen=len(outcomes),
         held=sum(keeps(each.figures, report.coherence) for each in outcomes),
-        above=sum(each.lift.low > 0 for each in outcomes),
+        above=sum(map(report.clearly, outcomes)),
         goal=first.goal,
         reached=sum(reaches(outcome, goal, report.coherence) for outcome, goal in goals),
         behaviour=_median([each.figures.behaviour.estimate for each in outcomes]),
@@ -77,7 +80,13 @@ def reaches(outcome: Outcome, goal: float, coherence: float) -> bool:
 def sentences(report: Report) -> tuple[str, ...]:
     """The summary at the top of a report."""
     found = method_findings(report)
-    lines = [*map(_about, found), _gap(found), _missed(found, report), _failed(report)]
+    lines = [
+        *(_about(each, report) for each in found),
+        _gap(found, report),
+        *run_sentences(report),
+        _missed(found, report),
+        _failed(report),
+    ]
     return tuple(line for line in lines if line)
 
 
@@ -85,44 +94,56 @@ def caution(report: Report) -> str:
     """How to read the figures and their intervals."""
     intervals = sum(each.outcome is not None for concept in report.concepts for each in concept.methods)
     level = next((m.outcome.lift.level for c in report.concepts for m in c.methods if m.outcome), 0.95)
+    where = side(report)
     text = (
         "Settings were chosen on one half of the prompts; the figures are from the other half. Clearly "
-        f"above means that the whole {level * 100:.0f} % interval of the lift lies above 0. A goal counts as "
-        "reached where the lower end of the ratio's interval reaches it, the absolute lift is "
-        f"{LIFT} or more and the coherence is still {report.coherence:g} or more. Intervals come from a "
+        f"{where} means that the whole {level * 100:.0f} % interval of the lift lies {where} 0. "
+        "A goal counts as reached where the lower end of the ratio's interval reaches it, the absolute lift "
+        f"is {LIFT} or more and the coherence is still {report.coherence:g} or more. Intervals come from a "
         "bootstrap over whole prompts."
     )
+    if any(len(method.seeds) > 1 for concept in report.concepts for method in concept.methods):
+        text += " Samples of all seeds are pooled; intervals draw prompts, not seeds: other seeds may differ."
     by_chance = round(intervals * (1 - level))
     if by_chance:
         text += f" Of {intervals} such intervals, about {by_chance} should miss the truth by chance alone."
     return text
 
 
-def _about(each: MethodFinding) -> str:
+def side(report: Report) -> str:
+    """Where a behaviour is to get to, seen from the base rate."""
+    return "above" if report.sign > 0 else "below"
+
+
+def _about(each: MethodFinding, report: Report) -> str:
     if each.behaviour is None or each.base is None:
         return f"{each.label}: no setting kept the text coherent, in none of {_concepts(each.tried)}."
     control = ", the control" if each.role == "control" else ""
     text = (
         f"{each.label}{control}: behaviour {each.behaviour:.2f} where the base rate is {each.base:.2f} "
-        f"(medians); clearly above it in {each.above} of {_concepts(each.tried)}"
+        f"(medians); clearly {side(report)} it in {each.above} of {_concepts(each.tried)}"
     )
     if each.goal is not None:
         text += f", and at least {each.goal:g} times the base rate in {each.reached}"
     return text + "."
 
 
-def _gap(found: Sequence[MethodFinding]) -> str:
+def _gap(found: Sequence[MethodFinding], report: Report) -> str:
     """How far the best steering is from prompting."""
     prompting = next((each for each in found if each.role == "prompting" and each.lift), None)
     steering = next((each for each in found if each.role == "steering" and each.lift is not None), None)
     if prompting is None or steering is None or not prompting.lift or steering.lift is None:
         return ""
     share = steering.lift / prompting.lift
+    if report.sign * prompting.lift < 0:
+        return ""  # it goes the other way
     if share >= 1:
-        return f"Beside prompting: {steering.label} lifts as much or more ({share * 100:.0f} %, by medians)."
+        told = f"({share * 100:.0f} %, by medians, an estimate)"
+        does = "lifts" if report.sign > 0 else "lowers"
+        return f"Beside prompting: {steering.label} {does} as much or more {told}."
     return (
         f"Beside prompting: {steering.label}, the best steering, gives {share * 100:.0f} % of its lift "
-        "(by medians)."
+        "(by medians, an estimate)."
     )
 
 

@@ -8,9 +8,15 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from saesteer.errors import InputError
-from saesteer.report.findings import caution, method_findings, reaches, sentences
-from saesteer.report.plots import overview_plot, pareto_plot, place_of, product_plot
+from saesteer.report.cost import cost_lines
+from saesteer.report.findings import caution, method_findings, reaches, sentences, side
+from saesteer.report.heat_plot import hottest
+from saesteer.report.marked import marked
+from saesteer.report.measures import BESIDE, label
+from saesteer.report.palette import inline
+from saesteer.report.plots import dose_plot, has_coherence, overview_plot, pareto_plot, place_of
 from saesteer.report.records import ConceptResult, LatentEvidence, MethodResult, Report
+from saesteer.report.sides import sides
 from saesteer.report.templating import environment, flat, style
 from saesteer.runs import plain, write_text
 
@@ -34,44 +40,69 @@ def render(report: Report) -> str:
         style=style("style.css"),
         findings=sentences(report),
         caution=caution(report),
+        side=side(report),
         methods=method_findings(report),
         places=places,
-        overview=[overview_plot(report, places, width, f"o{width:g}") for width in (_WIDE, _NARROW)],
+        hottest=hottest(report),
+        overview=[_overview(report, places, width) for width in (_WIDE, _NARROW)],
         plots=[_plots(report, concept, places, f"c{n}") for n, concept in enumerate(report.concepts)],
-        shown=[_by_role(concept) for concept in report.concepts],
-        best=[best_steering(concept) for concept in report.concepts],
+        shown=[by_role(concept, report.sign) for concept in report.concepts],
+        best=[best_steering(concept, report.sign) for concept in report.concepts],
+        sides=sides(report),
+        cost=cost_lines(report.cost) if report.cost else (),
+        measures=measured(report),
         provenance=flat(plain(report.provenance)),
     )
 
 
-def best_steering(concept: ConceptResult) -> MethodResult | None:
-    """The steering method with the highest behaviour here."""
+def measured(report: Report) -> dict[str, str]:
+    """The side effects of the report: name -> what it is, in the order of docs/measures.md."""
+    found = {name for c in report.concepts for m in c.methods if m.beside for name in m.beside.figures}
+    known = {name: text for name, (_, text) in BESIDE.items() if name in found}
+    return known | {name: "" for name in sorted(found - set(BESIDE))}
+
+
+def best_steering(concept: ConceptResult, sign: int = 1) -> MethodResult | None:
+    """The steering method with the highest behaviour here; the lowest where `sign` is -1."""
     steering = [each for each in concept.methods if each.role == "steering" and each.outcome]
-    return max(steering, key=lambda each: each.outcome.figures.behaviour.estimate, default=None)  # type: ignore[union-attr]
+    return max(steering, key=lambda each: sign * each.outcome.figures.behaviour.estimate, default=None)  # type: ignore[union-attr]
 
 
-def _by_role(concept: ConceptResult) -> list[MethodResult]:
+def by_role(concept: ConceptResult, sign: int = 1) -> list[MethodResult]:
     """The methods with texts to show, steering first and the best of it foremost."""
     order = ("steering", "prompting", "control")
-    best = best_steering(concept)
+    best = best_steering(concept, sign)
     kept = [each for each in concept.methods if each.pairs]
     return sorted(kept, key=lambda each: (order.index(each.role), each is not best))
 
 
+def _overview(report: Report, places: dict[str, int], width: float) -> Markup:
+    alt = "Behaviour of each method on each concept, beside the base rate."
+    return inline(lambda palette: overview_plot(report, places, width, palette), f"o{width:g}", alt)
+
+
 def _plots(report: Report, concept: ConceptResult, places: dict[str, int], key: str) -> tuple[Markup, ...]:
-    points = [point for method in concept.methods for point in method.points]
-    judged = [point.coherence for point in points] + [concept.base.coherence]
-    if not points or None in judged:
+    if not any(method.points for method in concept.methods):
         return ()
-    return (
-        product_plot(concept, places, f"{key}s"),
-        pareto_plot(concept, places, report.coherence, f"{key}p"),
+    floor, judged = report.coherence, has_coherence(concept)
+    dose = inline(
+        lambda palette: dose_plot(concept, places, floor, palette),
+        f"{key}s",
+        f"Behaviour {'and coherence ' if judged else ''}against strength for {concept.name}.",
     )
+    if not judged:
+        return (dose,)
+    way = inline(
+        lambda palette: pareto_plot(concept, places, floor, palette),
+        f"{key}p",
+        f"Behaviour against coherence as the strength grows, for {concept.name}.",
+    )
+    return dose, way
 
 
 def _environment() -> Environment:
     found = environment()
-    found.filters["heat"] = _heat
+    found.filters |= {"heat": _heat, "marked": marked, "measure": label}
     found.globals["reaches"] = reaches
     return found
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from saesteer.errors import InputError
 from saesteer.evaluation import Figures, Outcome
+from saesteer.evaluation.choice import Aim, check_aim
 from saesteer.statistics import Interval
 
 Role = Literal["steering", "prompting", "control"]
@@ -255,6 +256,8 @@ class Report:
     concepts: tuple[ConceptResult, ...]
     coherence: float = 0.8
     """The coherence that every chosen setting is to keep on the test half."""
+    aim: Aim = "more"
+    """Whether more of the behaviour is wanted, or less, as of toxicity."""
     subtitle: str = ""
     made: str = ""
     """When."""
@@ -275,8 +278,18 @@ class Report:
     def __post_init__(self) -> None:
         if not self.concepts:
             raise InputError("a report needs at least one concept; add its result")
+        check_aim(self.aim)
         for _, path in self.files:
             check_link(path)
+
+    @property
+    def sign(self) -> int:
+        """1 where more of the behaviour is wanted, -1 where less."""
+        return check_aim(self.aim)
+
+    def clearly(self, outcome: Outcome) -> bool:
+        """Whether the whole interval of the lift lies on the side that is aimed at."""
+        return outcome.lift.low > 0 if self.sign > 0 else outcome.lift.high < 0
 
     @property
     def methods(self) -> tuple[MethodResult, ...]:
@@ -289,6 +302,7 @@ class Report:
 
 
 def check_link(path: str) -> None:
-    """InputError unless `path` is a plain relative path: a report links to its own files only."""
-    if not path or path.startswith(("/", "\\")) or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path):
+    """InputError unless `path` is plain, relative and leads down: a report links to its own files only."""
+    outside = path.startswith(("/", "\\")) or re.match(r"[A-Za-z][A-Za-z0-9+.-]*:", path)
+    if not path or outside or ".." in re.split(r"[/\\]", path):
         raise InputError(f"a report links to files beside it, got {path!r}; give a relative path")

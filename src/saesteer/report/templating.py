@@ -27,6 +27,8 @@ def environment() -> Environment:
     found.filters |= {
         "number": words.number,
         "times": words.times,
+        "short": words.short,
+        "chance": words.chance,
         "signed": words.signed,
         "between": words.between,
         "token": words.token,

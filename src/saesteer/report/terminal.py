@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from saesteer.evaluation.choice import keeps
-from saesteer.report.findings import sentences
+from saesteer.report.findings import sentences, side
 from saesteer.report.records import ConceptResult, MethodResult, Report
 from saesteer.report.words import number, times, visible
 
@@ -21,7 +21,7 @@ def summary_table(report: Report) -> Table:
     for method in report.methods:
         table.add_column(Text(visible(method.label)), justify="right")
     for concept in report.concepts:
-        cells = [_cell(concept, method.method, report.coherence) for method in report.methods]
+        cells = [_cell(report, concept, method.method) for method in report.methods]
         table.add_row(Text(visible(concept.name)), number(concept.base.behaviour.estimate), *cells)
     return table
 
@@ -30,7 +30,8 @@ def summary(report: Report) -> RenderableType:
     """The table, what its signs mean, and the sentences that head the report."""
     legend = Text(
         "behaviour, its ratio to the base rate and the ratio's lower end; "
-        f"bold: clearly above the base rate; !: coherence under {report.coherence:g} on the test half; "
+        f"bold: clearly {side(report)} the base rate; "
+        f"!: coherence under {report.coherence:g} on the test half; "
         "–: no setting kept it",  # noqa: RUF001
         style="dim",
     )
@@ -43,14 +44,14 @@ def print_summary(report: Report, console: Console | None = None) -> None:
     (console or Console()).print(summary(report))
 
 
-def _cell(concept: ConceptResult, method: str, coherence: float) -> Text:
+def _cell(report: Report, concept: ConceptResult, method: str) -> Text:
     result: MethodResult | None = concept.method(method)
     if result is None or result.outcome is None:
         return Text(number(None), style="dim")
     outcome = result.outcome
-    clear = outcome.lift.low > 0
+    clear = report.clearly(outcome)
     text = Text(number(outcome.figures.behaviour.estimate), style="bold" if clear else "")
     text.append(f" {times(outcome.ratio.estimate)} ≥{times(outcome.ratio.low)}", style="dim")
-    if not keeps(outcome.figures, coherence):
+    if not keeps(outcome.figures, report.coherence):
         text.append(" !", style="yellow")
     return text

@@ -22,8 +22,30 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{rounded:.{digits}f}".replace("-", "−")  # noqa: RUF001
 
 
+def short(value: float) -> str:
+    """Three digits that count, for figures of any size: 1,240, 3.09, 0.0145, 8.2e-05."""
+    if not math.isfinite(value):
+        return number(value)
+    text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return text.replace("-", "−") if text.startswith("-") else text  # noqa: RUF001
+
+
+def chance(p: float) -> str:
+    """A p-value: 0.031, 0.4, or below 0.001."""
+    return "< 0.001" if p < 0.001 else f"{p:.2g}"
+
+
+def duration(seconds: float) -> str:
+    """48 s, 12 min, 3.5 h."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
+
+
 def times(value: float) -> str:
     """6.2x, with fewer digits where they say nothing."""
+    if math.isnan(value):
+        return number(value)
     return f"{number(value, 0 if math.isfinite(value) and value >= 20 else 1)}×"  # noqa: RUF001
 
 

@@ -101,7 +101,7 @@ def build(
 
     offered = {key: READ.get(key, _same)(value) for key, value in given.items() if value is not None}
     source = absolute(str(given.get("sae") or options.SAE))
-    spec = call(method, lm, concept, offered | settings, sae, source, options.HOOKPOINT)
+    spec = call(method, lm, concept, {**offered, **settings}, sae, source, options.HOOKPOINT)
     if isinstance(spec, SteeringSpec):
         return spec
     made = f"{len(spec)} prefixes, such as {spec[0]!r}" if isinstance(spec, tuple) else type(spec).__name__

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ import yaml
 from saesteer.errors import InputError, SaesteerError
 from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
+from saesteer.pipeline.experiment.telling import judgements_that_failed
 from saesteer.runs import Journal
 from tests.cli.tiny import environment
 from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_task
@@ -190,8 +193,16 @@ def test_a_worker_that_dies_takes_its_cell_alone(tmp_path):
     about = json.loads((tmp_path / "run" / RUN).read_text())
     assert [each["where"] for each in about["failures"]] == ["world/sea · deadly"]
     assert "its process died (exit code 9" in about["failures"][0]["what"]
-    table = (tmp_path / "run" / TABLE).read_text()
-    assert "random_direction" in table and "deadly" not in table
+    rows = list(csv.DictReader((tmp_path / "run" / TABLE).read_text().splitlines()))
+    assert [(row["method"], bool(row["behaviour"])) for row in rows] == [
+        ("random_direction", True),
+        ("deadly", False),
+    ]
+
+
+def parts_of(folder):
+    """How often each cell was begun."""
+    return Counter(each["what"] for each in Journal(folder / COSTS) if each["what"].startswith("samples"))
 
 
 def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
@@ -203,14 +214,16 @@ def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
     record = report_of(found)
     assert [each.method for each in record.concepts[0].methods] == ["random_direction"]
     assert [(each.where, each.count, each.of) for each in record.failures] == [("world/sea · mine", 1, 1)]
+    rows = list(csv.DictReader((tmp_path / "run" / TABLE).read_text().splitlines()))
+    assert [bool(row["error"]) for row in rows] == [False, True]
+    assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 1}
+    run_experiment(small(methods=methods), tmp_path / "run")  # nothing is mended: it is tried all the same
+    assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 2}
     good = next((tmp_path / "run").glob("samples/sea/random_direction/specs/spec-*/spec.yaml"))
     methods[1]["spec"] = str(good)
     again = run_experiment(small(methods=methods), tmp_path / "run")
     assert not again.failures and len(report_of(again).concepts[0].methods) == 2
-    of = {each["what"]: 0 for each in Journal(tmp_path / "run" / COSTS)}
-    for each in Journal(tmp_path / "run" / COSTS):
-        of[each["what"]] += 1
-    assert of["samples/sea/random_direction"] == 1 and of["samples/sea/mine"] == 2
+    assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 3}
 
 
 def test_a_run_without_any_result_says_why(tmp_path):
@@ -313,3 +326,15 @@ def test_given_texts_are_what_steered_models_read(tmp_path):
     assert {row.prompt for row in cell.beside.rows if row.kind == "written"} == {
         row.prompt for row in cell.tested.rows
     }
+
+
+def test_judgements_that_failed_are_counted_by_what_was_said_first(brief):
+    said = ["timed_out: a", "timed_out: b", "unparsed: c", None]
+    rows = [
+        replace(row, error=error, behaviour=None if error else row.behaviour)
+        for row, error in zip(brief.base.rows, said, strict=False)
+    ]
+    assert [(each.count, each.of, each.what) for each in judgements_that_failed("x", rows, "a.parquet")] == [
+        (2, 4, "a judgement failed: timed_out: a"),
+        (1, 4, "a judgement failed: unparsed: c"),
+    ]

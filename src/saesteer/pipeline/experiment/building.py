@@ -40,7 +40,8 @@ def build(setup: Setup, cell: Cell, seed: int, folder: Path) -> Built:
         )
     if method.spec is not None:
         return Built((Arm(concept, method.name, load_spec(method.spec), cell.strengths),), {})
-    arms, saes = [], {}
+    arms: list[Arm] = []
+    saes: dict[str, SAE] = {}
     for variant in method.each_variant():
         made, sae = _made(setup, cell, variant, seed, folder)
         spec, tuned = (made, None) if isinstance(made, SteeringSpec) else (None, made)

@@ -123,7 +123,7 @@ class ExperimentConfig:
         for key in ("methods", "concepts"):
             if key not in values:
                 raise InputError(f"{key} is missing; give some")
-        plain_fields = {
+        plain_fields: dict[str, Any] = {
             key: values.pop(key) for key in ("title", "coherence", "goal", "batch") if key in values
         }
         checked = made(_Numbers, plain_fields, "an experiment")

@@ -101,7 +101,7 @@ class MethodChoice:
     def function(self) -> Any:
         """What is called; the method's module is imported here."""
         if self.method in TUNERS:
-            return TUNERS.get(self.method)
+            return TUNERS.get(str(self.method))
         return METHODS.get(str(self.method))
 
     @property

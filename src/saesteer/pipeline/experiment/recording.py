@@ -37,7 +37,8 @@ ROWS = "rows.parquet"
 def write_outcome(run: ExperimentRun) -> Report:
     """The report and the table of a run, in its folder; what it took is added to run.json."""
     record = report_of(run)
-    write_table(record, run.folder / TABLE)
+    errors = [(each.concept, each.method.name, str(each.error)) for each in run.failures]
+    write_table(record, errors, run.folder / TABLE)
     write_report(record, run.folder / REPORT)
     cost = cost_of(run)
     failed = [{"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in run.failures]

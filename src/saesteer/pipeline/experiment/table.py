@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, Final
@@ -17,9 +18,13 @@ _NUMBERS: Final = ("lenient", "perplexity", "distinct_1", "distinct_2")
 _COUNTS: Final = ("samples", "failed", "prompts", "seeds", "sentences")
 
 
-def write_table(report: Report, path: Path) -> None:
-    """The rows of a report, as a spreadsheet reads them; nothing in it is a formula."""
+def write_table(report: Report, failed: Sequence[tuple[str, str, str]], path: Path) -> None:
+    """The rows of a report, as a spreadsheet reads them; nothing in it is a formula.
+
+    `failed`: concept, method and error of those that have no figures.
+    """
     rows = [_row(concept, method) for concept in report.concepts for method in concept.methods]
+    rows += [{"concept": concept, "method": method, "error": error} for concept, method, error in failed]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = StringIO()
     CSVRows(text, columns).write({name: row.get(name) for name in columns} for row in rows)
@@ -46,7 +51,7 @@ def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
     if method.beside is not None:
         for name, interval in method.beside.figures.items():
             row |= _ends(f"beside_{name}", interval)
-    return row | {"rows": method.rows}
+    return row | {"rows": method.rows, "error": None}
 
 
 def _of(found: Figures | None, before: str) -> dict[str, Any]:

@@ -58,13 +58,17 @@ def failures_of(run: ExperimentRun) -> tuple[Failure, ...]:
         for each in run.failures
         if each.record
     ]
-    found += _judged("the plain model", run.base.rows, f"{BASE}/{_ROWS}")
+    found += judgements_that_failed("the plain model", run.base.rows, f"{BASE}/{_ROWS}")
     for cell in run.cells:
         where = f"{cell.concept} · {cell.method.name}"
         if cell.tried is not None:
-            found += _judged(f"{where}, selection half", cell.tried.rows, f"{cell.folder}/{TRIED}/{_ROWS}")
+            found += judgements_that_failed(
+                f"{where}, selection half", cell.tried.rows, f"{cell.folder}/{TRIED}/{_ROWS}"
+            )
         if cell.tested is not None:
-            found += _judged(f"{where}, test half", cell.tested.rows, f"{cell.folder}/{TESTED}/{_ROWS}")
+            found += judgements_that_failed(
+                f"{where}, test half", cell.tested.rows, f"{cell.folder}/{TESTED}/{_ROWS}"
+            )
             found += _further(run, where, cell)
     return tuple(found)
 
@@ -85,7 +89,7 @@ def cost_of(run: ExperimentRun) -> Cost:
     )
 
 
-def _judged(where: str, rows: Sequence[Row], link: str) -> list[Failure]:
+def judgements_that_failed(where: str, rows: Sequence[Row], link: str) -> list[Failure]:
     """Judgements that failed, by what was said first."""
     failed = Counter(str(row.error).partition(":")[0] for row in rows if row.error is not None)
     first = {
@@ -98,9 +102,9 @@ def _judged(where: str, rows: Sequence[Row], link: str) -> list[Failure]:
 
 def _further(run: ExperimentRun, where: str, cell: CellResult) -> list[Failure]:
     assert cell.tested is not None
-    found, said = [], judgements_in(cell.tested)
+    found, said, ids = [], judgements_in(cell.tested), {row.id for row in cell.tested.rows}
     for judge in run.about["judges"][1:]:
-        own = [each for each in said if each.fingerprint == judge["fingerprint"]]
+        own = [each for each in said if each.fingerprint == judge["fingerprint"] and each.row in ids]
         odd = [each for each in own if each.error is not None]
         if odd:
             what = f"{judge['name']} failed: {odd[0].error}"

@@ -82,7 +82,7 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
     saes = {name: sae.fingerprint() for each in built.values() for name, sae in each.saes.items()}
     tried = _swept(setup, cell, built, arms, "selection", config.samples.selection, report)
     tried.save(folder / TRIED)
-    choice = choose(tried, config.asked)
+    choice = choose(tried, config.asked, config.aim)
     units = sorted({_unit(arm) for each in arms.values() for arm in each})
     record: dict[str, Any] = {"unit": units[0] if len(units) == 1 else "", "chosen": choice.setting}
     record |= {"beside": None, "written": written(tried), "saes": saes}

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from saesteer.errors import InputError, UnknownName
 from saesteer.evaluation import Writing
+from saesteer.evaluation.choice import Aim, check_aim
 from saesteer.pipeline.experiment.choices import (
     ModelChoice,
     SAEChoice,
@@ -58,6 +59,8 @@ class ExperimentConfig:
     """What a chosen setting keeps; MARGIN is asked beyond it on the selection half. 0 asks for none."""
     writing: Writing = field(default_factory=Writing)
     side_effects: SideEffectChoice | None = field(default_factory=SideEffectChoice)
+    aim: Aim = "more"
+    """less: what is chosen and called best lowers the behaviour, as of toxicity."""
     goal: float | None = None
     """How many times its base rate a concept is hoped to reach."""
     batch: int = 256
@@ -68,6 +71,10 @@ class ExperimentConfig:
             raise InputError(f"{'concepts' if self.methods else 'methods'} is empty; give one at least")
         if not 0 <= self.coherence <= 1:
             raise InputError(f"coherence lies between 0 and 1, got {self.coherence:g}; try 0.8")
+        if check_aim(self.aim) < 0 and (self.goal is not None or any(each.goal for each in self.methods)):
+            raise InputError(
+                "a goal is how many times its base rate a concept reaches; leave it out with aim: less"
+            )
         if self.batch < 1 or self.writing.max_new_tokens < 1:
             raise InputError("batch and writing: max_new_tokens are 1 or more; mend them")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
@@ -124,7 +131,7 @@ class ExperimentConfig:
             if key not in values:
                 raise InputError(f"{key} is missing; give some")
         plain_fields: dict[str, Any] = {
-            key: values.pop(key) for key in ("title", "coherence", "goal", "batch") if key in values
+            key: values.pop(key) for key in ("title", "aim", "coherence", "goal", "batch") if key in values
         }
         checked = made(_Numbers, plain_fields, "an experiment")
         return cls(**values, **{key: getattr(checked, key) for key in plain_fields})
@@ -140,6 +147,7 @@ class _Numbers:
     """The fields that need no reading of their own, with their types."""
 
     title: str = ""
+    aim: str = "more"
     coherence: float = 0.8
     goal: float | None = None
     batch: int = 256

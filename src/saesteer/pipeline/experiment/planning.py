@@ -125,7 +125,7 @@ def _shared(inputs: Inputs) -> list[Any]:
     saes = [content(each.source) for each in config.saes.values()]
     return [
         config.model, config.saes, saes, inputs.prompts, inputs.texts, judges, config.seeds, config.samples,
-        config.coherence, config.writing, config.side_effects, config.batch,
+        config.coherence, config.aim, config.writing, config.side_effects, config.batch,
     ]  # fmt: skip
 
 

@@ -26,12 +26,13 @@ from saesteer.pipeline.experiment.result import (
 from saesteer.pipeline.experiment.table import write_table
 from saesteer.pipeline.experiment.telling import asked_lines, cost_of, failures_of, notes_of
 from saesteer.pipeline.experiment.versus import comparisons
-from saesteer.report import ConceptResult, MethodResult, Report, method_result, write_report
+from saesteer.report import ConceptResult, MethodResult, Report, method_result, write_files, write_report
 from saesteer.report.records import BesideAim, JudgedBy, SeedFigures
 from saesteer.runs import write_json
 from saesteer.statistics import Interval, bootstrap_mean
 
 ROWS = "rows.parquet"
+MARKDOWN = "report.md"
 
 
 def write_outcome(run: ExperimentRun) -> Report:
@@ -40,6 +41,7 @@ def write_outcome(run: ExperimentRun) -> Report:
     errors = [(each.concept, each.method.name, str(each.error)) for each in run.failures]
     write_table(record, errors, run.folder / TABLE)
     write_report(record, run.folder / REPORT)
+    write_files(record, run.folder)
     cost = cost_of(run)
     failed = [{"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in run.failures]
     write_json(run.folder / RUN, {**run.about, "cost": cost, "failures": failed})
@@ -57,6 +59,7 @@ def report_of(run: ExperimentRun) -> Report:
     config, about = run.config, run.about
     files = (
         ("every figure of this page as a table", TABLE),
+        ("this page as Markdown, with its figures as files", MARKDOWN),
         ("the experiment", EXPERIMENT),
         ("the run", RUN),
     )
@@ -65,6 +68,7 @@ def report_of(run: ExperimentRun) -> Report:
         subtitle=f"{len(run.about['concepts'])} concepts, {len(config.methods)} methods",
         concepts=concepts,
         coherence=config.coherence,
+        aim=config.aim,
         made=str(about["attempts"][-1].get("finished") or about["attempts"][-1]["started"]),
         command=str(about.get("command", "")),
         provenance=_provenance(run),
@@ -108,6 +112,7 @@ def _method(run: ExperimentRun, cell: CellResult, base: SweepResult) -> MethodRe
         rows=tested,
         tried=tried,
         coherence=run.config.asked,
+        aim=run.config.aim,
         unit=cell.record.get("unit", ""),
         goal=cell.method.goal if cell.method.goal is not None else run.config.goal,
     )
@@ -185,6 +190,7 @@ def _provenance(run: ExperimentRun) -> dict[str, Any]:
         "model": f"{about['model']['name']} ({about['model']['fingerprint'][:12]})",
         **{f"SAE {name}": each for name, each in saes.items()},
         "judge": about["judges"][0]["name"],
+        "prompts": str(about["prompts_sha256"])[:12],
         "seeds": ", ".join(map(str, config.seeds)),
         **about["versions"],
     }

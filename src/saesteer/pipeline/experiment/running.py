@@ -143,7 +143,8 @@ class Prepared:
             for each in self.plan.cells
         ]
         judges = (self.inputs.judge, *self.inputs.judges)
-        about |= {"prompts": len(self.inputs.prompts), "notes": list(self.plan.notes)}
+        about |= {"prompts": len(self.inputs.prompts), "prompts_sha256": digest(self.inputs.prompts)}
+        about |= {"notes": list(self.plan.notes)}
         about["judges"] = [{"name": judge_name(each), "fingerprint": each.fingerprint()} for each in judges]  # type: ignore[attr-defined]
         about.setdefault("estimate", foretold.record)
         about.setdefault("attempts", []).append({"started": _now(), "processes": len(self.places.all)})

@@ -27,6 +27,7 @@ def asked_lines(run: ExperimentRun) -> tuple[tuple[str, str], ...]:
     lines = [
         ("model", str(about["model"]["name"])),
         ("concepts", concepts),
+        *([("aim", "less of the behaviour")] if config.aim == "less" else []),
         ("methods", ", ".join(each.name for each in config.methods)),
         ("strengths", ", ".join(f"{each:g}" for each in config.strengths) or "each method's own"),
         ("prompts", f"{about['prompts']}, half to choose by, half to report on"),

@@ -11,6 +11,8 @@ import numpy as np
 
 from saesteer.errors import SaesteerError
 from saesteer.evaluation import Comparison, Setting, choose, compare_rows_with
+from saesteer.evaluation.choice import check_aim
+from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.result import CellResult, ExperimentRun
 from saesteer.report.records import Versus
 from saesteer.statistics import holm
@@ -33,7 +35,8 @@ def _of(run: ExperimentRun, concept: str) -> list[Versus]:
     steering = [name for name, cell in cells.items() if cell.method.role_shown == "steering"]
     if not steering:
         return []
-    best = max(steering, key=lambda name: _behaviour(cells[name], run.config.asked))
+    sign = check_aim(run.config.aim)
+    best = max(steering, key=lambda name: sign * _behaviour(cells[name], run.config))
     others = [name for name, cell in cells.items() if cell.method.role_shown == "prompting"]
     rows = [row for cell in cells.values() if cell.tested is not None for row in cell.tested.rows]
     found = []
@@ -55,10 +58,10 @@ def _setting(cell: CellResult) -> Setting:
     return Setting(**cell.record["chosen"])
 
 
-def _behaviour(cell: CellResult, coherence: float) -> float:
+def _behaviour(cell: CellResult, config: ExperimentConfig) -> float:
     """Of the chosen setting, on the selection half."""
     assert cell.tried is not None
-    choice = choose(cell.tried, coherence)
+    choice = choose(cell.tried, config.asked, config.aim)
     return next(
         (each.figures.behaviour.estimate for each in choice.candidates if each.setting == choice.setting), 0.0
     )

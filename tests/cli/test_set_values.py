@@ -7,9 +7,9 @@ from typing import Any, get_type_hints
 import pytest
 
 from saesteer.cli.method_options import settings_of
-from saesteer.cli.set_values import checked
 from saesteer.errors import InputError
 from saesteer.methods import METHODS, TABLE, random_direction
+from saesteer.methods.option_values import checked
 from saesteer.steering import load_spec
 
 WRONG = ("abc", "1.5", "-1", "true", "[]", "[1]", "[a, 1]", "{a: 1}", ".nan", "2024-01-01", "null")

@@ -112,3 +112,15 @@ def test_prompts_that_only_one_has_are_left_out(make_rows):
         compare_rows([*one, *other], WEAK, BASE)
     alone = compare_rows([*one, *make_rows({PROMPTS[0]: [(0.1, 1.0)]}, 0.0)], WEAK, BASE)
     assert alone.prompts == 1 and alone.power is None and alone.half == "selection"
+
+
+def test_seeds_are_counted_and_a_prompt_counts_once_whatever_its_seeds(make_rows):
+    rows = []
+    for seed in (0, 1):
+        rows += make_rows({f"p {n}": [(0.2 + 0.1 * seed, 1.0)] for n in range(6)}, 1.0, seed=seed)
+        rows += make_rows({f"p {n}": [(0.6 + 0.1 * seed, 1.0)] for n in range(6)}, 2.0, seed=seed)
+    low, high = (Setting("sea", "diffmean", "", each) for each in (1.0, 2.0))
+    found = compare_rows(rows, high, low, half="test")
+    assert (found.seeds, found.prompts, found.samples) == (2, 3, (6, 6))
+    assert found.difference.estimate == pytest.approx(0.4)
+    assert compare_rows([row for row in rows if not row.seed], high, low, half="test").seeds == 1

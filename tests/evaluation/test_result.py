@@ -52,3 +52,34 @@ def test_where_keeps_what_equals(make_rows):
     assert {row.strength for row in found.where(strength=0.5).rows} == {0.5}
     assert len(found.where(strength=0.5, half="test").rows) == 6
     assert [each.strength for each in found.settings] == [0.0, 0.5]
+
+
+def test_sweeps_of_several_seeds_join_and_their_samples_are_told_apart(make_rows):
+    one, other = (make_rows({"a b": [(0.5, 1.0)], "c d": [(0.7, 1.0)]}, seed=seed) for seed in (0, 3))
+    found = join([SweepResult(tuple(each), {}) for each in (one, other)])
+    assert len({row.id for row in found.rows}) == 4
+    assert {each.figures.seeds for each in found.summary} == {2}
+    assert {each.figures.samples for each in found.summary} == {2}
+    with pytest.raises(InputError, match="2 samples stand twice"):
+        join([SweepResult(tuple(one), {}), SweepResult(tuple(one), {})])
+
+
+def test_rows_of_before_there_were_seeds_are_read_as_those_of_seed_0(make_rows, tmp_path):
+    """The file as it was written then: without the column."""
+    import pyarrow.parquet as parquet
+
+    from saesteer.runs import sha256_file, write_json
+
+    rows = tuple(make_rows({"a b": [(0.5, 1.0)], "c d": [(0.7, 1.0)]}))
+    folder = SweepResult(rows, {}).save(tmp_path)
+    parquet.write_table(
+        parquet.read_table(folder / "rows.parquet").drop_columns(["seed"]), folder / "rows.parquet"
+    )
+    write_json(folder / "provenance.json", {"provenance": {}, "sha256": sha256_file(folder / "rows.parquet")})
+    found = SweepResult.load(folder).rows
+    assert found == rows and [row.id for row in found] == [row.id for row in rows]
+
+
+def test_seeds_are_kept_on_the_disk(make_rows, tmp_path):
+    rows = tuple(make_rows({"a b": [(0.5, 1.0)], "c d": [(0.7, 1.0)]}, seed=4))
+    assert [row.seed for row in SweepResult.load(SweepResult(rows, {}).save(tmp_path)).rows] == [4, 4]

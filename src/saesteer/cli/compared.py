@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +43,7 @@ def compare_runs(folders: Sequence[Path], out: Path | None, json: bool) -> None:
 
 def report_of(folder: Path) -> Report:
     """The report of a finished run, from its folder."""
-    experiment = import_module("saesteer.pipeline.experiment")
-    found: Report = experiment.report_of(experiment.load_run(folder))
-    return found
+    from saesteer.pipeline.experiment import load_run
+    from saesteer.pipeline.experiment import report_of as told
+
+    return told(load_run(folder))

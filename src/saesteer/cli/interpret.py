@@ -24,6 +24,7 @@ def interpret(
         str | None,
         typer.Argument(help="A YAML file with the whole plan, or a model: world.", show_default=False),
     ] = None,
+    over: options.Over = None,
     sae: Annotated[
         list[str] | None,
         typer.Option("--sae", help="SOURCE or NAME=SOURCE; repeatable; default: world/layers.3."),
@@ -85,9 +86,13 @@ def interpret(
         "device": device,
         "dtype": dtype,
     }
-    typed = flags | {"sae": sae, "latents": latents, "scorer": scorer, "client": client, "answers": answers}
+    typed = (
+        {"with": over}
+        | flags
+        | {"sae": sae, "latents": latents, "scorer": scorer, "client": client, "answers": answers}
+    )
     command = _command(config, {**typed, "scorers": None, "set": setting})
-    given = _plan(config) | {name: value for name, value in flags.items() if value is not None}
+    given = _plan(config, over or []) | {name: value for name, value in flags.items() if value is not None}
     if sae:
         given["saes"] = _saes(sae)
     if changed := interpreting.changed_examples(setting):
@@ -98,16 +103,15 @@ def interpret(
     _run(given, retry_failed, dry_run, json, command)
 
 
-def _plan(config: str | None) -> dict[str, Any]:
-    """The file's fields, or the model's name."""
+def _plan(config: str | None, over: list[Path]) -> dict[str, Any]:
+    """The file's fields with others laid over them, or the model's name."""
     if config is None or not config.endswith(_FILES):
+        if over:
+            raise InputError(f"--with lays {over[0]} over a file, and none is given; name it first")
         return {} if config is None else {"model": config}
-    from saesteer.runs import read_yaml
+    from saesteer.runs import read_fields
 
-    found = read_yaml(config)
-    if not isinstance(found, dict):
-        raise InputError(f"{config} holds {type(found).__name__}, not the fields of a config; see --help")
-    return found
+    return read_fields(config, over)
 
 
 def _saes(given: list[str]) -> list[str] | dict[str, str]:

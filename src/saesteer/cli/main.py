@@ -17,6 +17,7 @@ Table = dict[str, tuple[str, str]]
 # Verb -> the file and function that run it, or the table of its parts, and what it does.
 VERBS: Final[Table] = {
     "demo": ("saesteer.cli.demo:demo", "The whole way on the embedded world; ends with a report."),
+    "run": ("saesteer.cli.run:run", "Run an experiment: concepts by methods by strengths by judges."),
     "find": ("saesteer.cli.find:find", "Rank the latents of an SAE by how well they tell a concept."),
     "show": ("saesteer.cli.show:show", "Show what an SAE is, or a latent: contexts, histogram, tokens."),
     "convert": (

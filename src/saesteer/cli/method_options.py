@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from saesteer.cli import options
-from saesteer.cli.set_values import checked
-from saesteer.errors import InputError, UnknownName
+from saesteer.errors import InputError
 from saesteer.methods import TABLE
+from saesteer.methods.calling import call, checked_options
 from saesteer.parsing import parse_yaml
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from saesteer.steering import SteeringSpec
     from saesteer.text import Concept
 
-_OURS: Final = ("lm", "concept", "sae", "source", "strength")  # given by the verb itself, not by --set
 Method = Callable[..., Any]
 
 
@@ -77,23 +76,11 @@ def chosen(name: str, given: Mapping[str, Any], settings: Mapping[str, Any]) -> 
     for option, value in given.items():
         if value is not None and option not in takes:
             raise InputError(f"--{option} is not for the method {name!r}, got {value!r}; leave it out")
-    own = [each for each in takes if each not in _OURS]
     for option in settings:
-        if option not in own:
-            raise UnknownName.of(f"option of the method {name!r}", option, own)
         if given.get(option) is not None:
             raise InputError(f"--{option} is given by --set too; give it once")
-    missing = [
-        each
-        for each in own
-        if takes[each].default is inspect.Parameter.empty
-        and each != "at"
-        and given.get(each) is None
-        and each not in settings
-    ]
-    if missing:
-        raise InputError(f"the method {name!r} needs --{missing[0]}; see saesteer steer --help")
-    return method, checked(method, settings)
+    told = [option for option, value in given.items() if value is not None]
+    return method, checked_options(name, method, settings, told)
 
 
 def build(
@@ -112,14 +99,9 @@ def build(
     from saesteer.cli.inputs import absolute
     from saesteer.steering import SteeringSpec
 
-    takes = inspect.signature(method).parameters
     offered = {key: READ.get(key, _same)(value) for key, value in given.items() if value is not None}
-    offered |= {**settings, "concept": concept}
-    if sae is not None:
-        offered |= {"sae": sae, "source": absolute(str(given.get("sae") or options.SAE))}
-    elif "at" in takes and takes["at"].default is inspect.Parameter.empty:
-        offered.setdefault("at", options.HOOKPOINT)
-    spec = method(lm, **{key: value for key, value in offered.items() if key in takes})
+    source = absolute(str(given.get("sae") or options.SAE))
+    spec = call(method, lm, concept, {**offered, **settings}, sae, source, options.HOOKPOINT)
     if isinstance(spec, SteeringSpec):
         return spec
     made = f"{len(spec)} prefixes, such as {spec[0]!r}" if isinstance(spec, tuple) else type(spec).__name__

@@ -35,6 +35,10 @@ Device = Annotated[
     typer.Option("--device", help="A torch device; default: SAESTEER_DEVICE or cpu.", show_default=False),
 ]
 Dtype = Annotated[str, typer.Option("--dtype", help="float32, bfloat16 or float16.")]
+Over = Annotated[
+    list[Path] | None,
+    typer.Option("--with", help="A file to lay over it, key by key; repeatable.", show_default=False),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 Force = Annotated[bool, typer.Option("--force", help="Steer although the spec was made for another model.")]
 

@@ -66,6 +66,8 @@ def report(
 ) -> None:
     """Pages on explanations and scores, one for all and one per latent; exports.
 
+    Of a folder of saesteer run: its report and its table, written anew from what lies there.
+
     Example: saesteer report interpretation
 
     Example: saesteer report interpretation --latent layers.3/123
@@ -85,6 +87,10 @@ def report(
         raise InputError("--export writes a folder in place of pages; leave --out and --latent away")
     if out is not None:
         options.check_output(out, ".html")
+    if _is_run(folder):
+        done = _of_run(folder, out)
+        print_json(done) if json else print_table(f"page: {done['page']}")
+        return
     found = load_results(folder)
     with progress(3) as bar:
         bar.step("opening the cache")
@@ -102,6 +108,25 @@ def report(
         print_json(done | {"summary": _summary(found)})
     else:
         print_table(*_lines(found, done))
+
+
+def _is_run(folder: Path) -> bool:
+    from saesteer.pipeline.experiment.result import is_run
+
+    return is_run(folder)
+
+
+def _of_run(folder: Path, out: Path | None) -> dict[str, Any]:
+    """The report of an experiment, from what lies in its folder alone."""
+    from saesteer.pipeline.experiment import load_run, write_outcome
+
+    if out is not None:
+        raise InputError(
+            f"the page of a run lies in its folder, where its links lead; leave --out {out} away"
+        )
+    run = load_run(folder)
+    write_outcome(run)
+    return {"page": run.report, "concepts": len(run.about["concepts"]), "cells": len(run.cells)}
 
 
 def _cache(found: Interpretation, folder: Path, given: Path | None) -> LatentCache | None:

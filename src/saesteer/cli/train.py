@@ -22,6 +22,7 @@ def train(
     config: Annotated[
         Path | None, typer.Argument(help="A YAML file with the whole plan.", show_default=False)
     ] = None,
+    over: options.Over = None,
     model: Annotated[
         str | None,
         typer.Option("--model", "-m", help="The model: world, a folder or an id.", show_default=False),
@@ -71,7 +72,7 @@ def train(
 
     Example: saesteer train plan.yaml --log tensorboard --json
     """
-    given: dict[str, Any] = _read(config)
+    given: dict[str, Any] = _read(config, over or [])
     flags: dict[str, Any] = {
         "model": model,
         "texts": texts,
@@ -93,15 +94,14 @@ def train(
     _show(results, given["out"], json)
 
 
-def _read(config: Path | None) -> dict[str, Any]:
+def _read(config: Path | None, over: list[Path]) -> dict[str, Any]:
     if config is None:
+        if over:
+            raise InputError(f"--with lays {over[0]} over a file, and none is given; name it first")
         return {}
-    from saesteer.runs import read_yaml
+    from saesteer.runs import read_fields
 
-    found = read_yaml(config)
-    if not isinstance(found, dict):
-        raise InputError(f"{config} holds {type(found).__name__}, not the fields of a plan; see --help")
-    return found
+    return read_fields(config, over)
 
 
 def _entry(

@@ -75,6 +75,8 @@ class Comparison:
     """Over prompts' means, without their pairing: the chance of more minus that of less."""
     power: PowerNote | None
     """What a difference of the observed size needs; None of a single prompt."""
+    seeds: int = 1
+    """Different seeds of the writing among the samples of both."""
 
     def __str__(self) -> str:
         gap = self.difference
@@ -126,6 +128,7 @@ def compare_rows(
         rank_biserial=rank_biserial(gaps),
         cliffs_delta=cliffs_delta(tops, bottoms),
         power=_power(first, second, shared),
+        seeds=len({row.seed for row in kept if row.ok and row.prompt_id in shared}),
     )
 
 

@@ -51,6 +51,8 @@ class Figures:
     the overall score of AxBench (arXiv 2501.17148)."""
     others: Mapping[str, Interval] = field(default_factory=dict)
     """Further criteria by name, such as instruction."""
+    seeds: int = 1
+    """Different seeds of the writing among these samples."""
 
 
 def figures(rows: Sequence[Row], level: float = 0.95, seed: int = 0) -> Figures:
@@ -85,6 +87,7 @@ def figures(rows: Sequence[Row], level: float = 0.95, seed: int = 0) -> Figures:
             None if coherence is None else harmonic_mean([each for each in both if each is not None])
         ),
         others={name: bootstrap_mean(values, groups, DRAWS, level, seed) for name, values in columns.items()},
+        seeds=len({row.seed for row in good}),
     )
 
 
@@ -152,7 +155,7 @@ def _perplexity(rows: Sequence[Row]) -> float | None:
 
 def _distinct(rows: Sequence[Row], n: int) -> float | None:
     """Over blocks of equally many texts, of different prompts where there are so many; all where too few."""
-    order = sorted(rows, key=lambda row: (row.sample, row.prompt_id))
+    order = sorted(rows, key=lambda row: (row.seed, row.sample, row.prompt_id))
     whole = len(order) - len(order) % DISTINCT_TEXTS
     starts = range(0, whole, DISTINCT_TEXTS)
     blocks = [order[start : start + DISTINCT_TEXTS] for start in starts] or [order]

@@ -22,12 +22,13 @@ def judged_rows(
     texts: Sequence[str],
     surprises: Sequence[Surprise],
     halves: Mapping[str, Half],
+    seed: int = 0,
 ) -> tuple[Row, ...]:
     """One row per sample; a judgement that is no data becomes an error, not a figure."""
     requests = [sample.to_judge(text) for sample, text in zip(samples, texts, strict=True)]
     said = checked_judgements(judge, requests, needed=("behaviour",))
     return tuple(
-        _row(sample, halves[sample.prompt], text, surprise, judgement)
+        _row(sample, halves[sample.prompt], text, surprise, judgement, seed)
         for sample, text, surprise, judgement in zip(samples, texts, surprises, said, strict=True)
     )
 
@@ -67,7 +68,7 @@ def _error(judgement: Judgement, given: set[str]) -> str | None:
     return None
 
 
-def _row(sample: Sample, half: Half, text: str, surprise: Surprise, judgement: Judgement) -> Row:
+def _row(sample: Sample, half: Half, text: str, surprise: Surprise, judgement: Judgement, seed: int) -> Row:
     detail, arm = judgement.detail, sample.arm
     others = {"others": dict(judgement.others)} if judgement.others else {}
     return Row(
@@ -91,4 +92,5 @@ def _row(sample: Sample, half: Half, text: str, surprise: Surprise, judgement: J
         tokens=surprise.tokens,
         detail=json.dumps(plain({**detail, **others}), ensure_ascii=False, sort_keys=True),
         error=judgement.error,
+        seed=seed,
     )

@@ -153,7 +153,7 @@ def _shown(interval: Interval | None) -> str:
 def join(results: Sequence[SweepResult]) -> SweepResult:
     """Several sweeps as one; InputError where a prompt is in both halves or a sample stands twice."""
     rows = tuple(row for result in results for row in result.rows)
-    keys = {(row.setting, row.prompt_id, row.sample) for row in rows}
+    keys = {(row.setting, row.prompt_id, row.seed, row.sample) for row in rows}
     if len(keys) < len(rows):
-        raise InputError(f"{len(rows) - len(keys)} samples stand twice; join sweeps of different settings")
+        raise InputError(f"{len(rows) - len(keys)} samples stand twice; join other settings or seeds")
     return SweepResult(rows, {"joined": [result.provenance for result in results]})

@@ -60,6 +60,8 @@ class Row:
     detail: str
     """Everything else that the judge said, as JSON."""
     error: str | None
+    seed: int = 0
+    """Of the writing: runs that differ in nothing else have samples of their own."""
 
     @property
     def ok(self) -> bool:
@@ -68,9 +70,10 @@ class Row:
 
     @cached_property
     def id(self) -> str:
-        """Names this sample: equal for the same setting, prompt, number and text, in whatever sweep."""
+        """Names this sample: equal for the same setting, prompt, seed, number and text, in whatever sweep."""
         setting = [self.concept, self.method, self.variant, self.strength, self.prefix]
-        return digest([*setting, self.prompt, self.sample, self.text])[:16]
+        seed = [self.seed] if self.seed else []  # rows of before there were seeds keep their names
+        return digest([*setting, self.prompt, self.sample, self.text, *seed])[:16]
 
     def to_judge(self, concept: Concept) -> JudgeRequest:
         """This text as it was judged, to be judged again; what stood before the prompt stays hidden."""
@@ -111,8 +114,13 @@ def to_table(rows: tuple[Row, ...]) -> pyarrow.Table:
 
 
 def from_records(records: list[dict[str, Any]], where: str) -> tuple[Row, ...]:
-    """Rows as they were saved; CorruptFile where the columns are not those of this version."""
-    if records and set(records[0]) - {ID} != set(COLUMNS):
-        odd = sorted(set(records[0]) - {ID} ^ set(COLUMNS))
-        raise CorruptFile(f"{where} has other columns than this version ({', '.join(odd)}); sweep again")
-    return tuple(Row(**{name: record[name] for name in COLUMNS}) for record in records)
+    """Rows as they were saved; CorruptFile where the columns are not those of this version.
+
+    Older files lack the seed, which is then 0.
+    """
+    if records and (odd := set(records[0]) - {ID} ^ set(COLUMNS)) - {"seed"}:
+        raise CorruptFile(
+            f"{where} has other columns than this version ({', '.join(sorted(odd))}); sweep again"
+        )
+    names = [name for name in COLUMNS if not records or name in records[0]]
+    return tuple(Row(**{name: record[name] for name in names}) for record in records)

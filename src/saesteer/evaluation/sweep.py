@@ -23,7 +23,7 @@ from saesteer.saes import SAE
 from saesteer.steering import SteeringSpec
 from saesteer.text.concept import Concept
 
-REVISION = 2  # raised when a sweep computes something else, so that older folders are not reused
+REVISION = 3  # raised when a sweep computes something else, so that older folders are not reused
 _TEXTS = "texts.jsonl"
 
 
@@ -173,4 +173,5 @@ def _rows(
     surprises = surprise(lm, written, [sample.prompt for sample in unique.values()], plan.batch)
     texts = dict(zip(unique, zip(written, surprises, strict=True), strict=True))
     made = [texts[sample.key] for sample in samples]
-    return judged_rows(judge, samples, [text for text, _ in made], [each for _, each in made], plan.halves)
+    written, surprises = [text for text, _ in made], [each for _, each in made]
+    return judged_rows(judge, samples, written, surprises, plan.halves, plan.seed)

@@ -1,6 +1,6 @@
 """Settings of a sweep against each other, text by text, by a judge that compares. Knows rows and judge.
 
-Two settings meet on texts of the same concept, prompt and number; each pair is asked in both orders.
+Two settings meet on texts of the same concept, prompt, seed and number; each pair is asked in both orders.
 """
 
 from __future__ import annotations
@@ -76,11 +76,18 @@ def tournament(
 
 
 def _pairs(rows: Sequence[Row], by: Callable[[Row], str]) -> list[tuple[Row, Row]]:
-    met: dict[tuple[str, str, int], dict[str, Row]] = {}
+    seeds: dict[str, set[int]] = {}
     for row in rows:
-        place = met.setdefault((row.concept, row.prompt_id, row.sample), {})
+        seeds.setdefault(by(row), set()).add(row.seed)
+    # By the place of the seed, so that settings of one seed each meet whatever these are.
+    place_of = {(name, seed): i for name, own in seeds.items() for i, seed in enumerate(sorted(own))}
+    met: dict[tuple[str, str, int, int], dict[str, Row]] = {}
+    for row in rows:
+        place = met.setdefault((row.concept, row.prompt_id, place_of[by(row), row.seed], row.sample), {})
         if by(row) in place:
-            raise InputError(f"{by(row)} has two texts of one prompt and number; name contestants apart")
+            raise InputError(
+                f"{by(row)} has two texts of one prompt, seed and number; name contestants apart"
+            )
         place[by(row)] = row
     return [pair for each in met.values() for pair in combinations(each.values(), 2)]
 

@@ -38,6 +38,11 @@ class CombinedJudge:
         self._parts, self._own = dict(parts), tuple(own)
         self.name = "combined (" + ", ".join(f"{n}: {judge_name(each)}" for n, each in parts.items()) + ")"
 
+    @property
+    def parts(self) -> tuple[Judge, ...]:
+        """The different judges."""
+        return tuple({id(each): each for each in self._parts.values()}.values())
+
     def check(self, concept: Concept) -> None:
         """InputError where one of them cannot judge it."""
         check_all(tuple(self._parts.values()), concept)

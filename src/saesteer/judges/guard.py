@@ -60,6 +60,11 @@ class GuardJudge:
         return digest(made | {"asked": asked})
 
     @property
+    def client(self) -> Client:
+        """Who is asked."""
+        return self._asker.client
+
+    @property
     def spent(self) -> dict[str, Any]:
         """Requests, tokens, cost and failures by kind, of all calls so far."""
         return self._asker.spent

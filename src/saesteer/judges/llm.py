@@ -76,6 +76,11 @@ class LLMJudge:
         )
 
     @property
+    def client(self) -> Client:
+        """Who is asked."""
+        return self._asker.client
+
+    @property
     def spent(self) -> dict[str, Any]:
         """Requests, tokens, cost and failures by kind, of all calls so far."""
         return self._asker.spent

@@ -39,6 +39,12 @@ class CachedClient:
     def __repr__(self) -> str:
         return f"CachedClient({self._client!r}, {str(self._folder)!r})"
 
+    @property
+    def prices(self) -> tuple[float, float] | None:
+        """The client's own, of a million tokens of questions and of answers; None where it has none."""
+        found: tuple[float, float] | None = getattr(self._client, "prices", None)
+        return found
+
     def fingerprint(self) -> str:
         """The client's own: the cache changes no answer."""
         return self._asked

@@ -92,7 +92,7 @@ class OpenAIClient:
         self._concurrency = whole("concurrency", concurrency, 1)
         self._timeout = number("timeout", timeout, above=0)
         self._patience = Patience(retries, first_wait, longest_wait)
-        self._prices = price_pair("prices", prices)
+        self.prices = price_pair("prices", prices)
         self._extra = _checked_extra(extra)
         self._official = self._endpoint.covers(OPENAI)
         self._limit = limit_field or ("max_completion_tokens" if self._official else "max_tokens")
@@ -203,10 +203,10 @@ class OpenAIClient:
         spent = _UNTOLD
         try:
             body = parse_body(text)
-            spent = read_usage(body, self._prices)
+            spent = read_usage(body, self.prices)
             said = server_error(body)
             if said is None:
-                return read_reply(body, request, self._prices)
+                return read_reply(body, request, self.prices)
         except ClientError as error:
             error.usage = spent
             return Failure(error)

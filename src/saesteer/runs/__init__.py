@@ -2,6 +2,7 @@
 
 from saesteer.runs.checksums import digest, plain, sha256_bytes, sha256_file
 from saesteer.runs.journal import Journal
+from saesteer.runs.layers import laid_over, read_fields
 from saesteer.runs.lock import alone
 from saesteer.runs.manifest import Manifest, versions
 from saesteer.runs.paths import contained
@@ -17,7 +18,9 @@ __all__ = [
     "atomic_files",
     "contained",
     "digest",
+    "laid_over",
     "plain",
+    "read_fields",
     "read_json",
     "read_parquet",
     "read_yaml",

@@ -1,4 +1,4 @@
-"""Values of --set, checked against what an option of a method is annotated with. Knows no method.
+"""Values of options as a file or --set gives them, checked against annotations. Knows no method.
 
 Options that only Python can give (a tensor, a spec) are refused by name; an outsider's method whose
 annotations cannot be read takes any value.
@@ -23,23 +23,26 @@ _WORDS: Final[dict[Any, str]] = {
 _REFUSED: Final = object()
 
 
-def checked(method: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The values as the method wants them; InputError names the option, the value and what it may be."""
+def checked(method: Callable[..., Any], settings: Mapping[str, Any], where: str = "--set") -> dict[str, Any]:
+    """The values as the method wants them; InputError names the option, the value and what it may be.
+
+    `where`: what they stand in, as the message begins.
+    """
     try:
         hints = get_type_hints(method)
     except (NameError, TypeError, AttributeError):
         hints = {}
-    return {name: _checked(name, value, hints.get(name, Any)) for name, value in settings.items()}
+    return {name: _checked(where, name, value, hints.get(name, Any)) for name, value in settings.items()}
 
 
-def _checked(name: str, value: Any, hint: Any) -> Any:
+def _checked(where: str, name: str, value: Any, hint: Any) -> Any:
     found = _as(hint, value)
     if found is not _REFUSED:
         return found
     words = [each for each in _words(hint) if each]
     if words in ([], ["null"]):
-        raise InputError(f"--set: {name} can be given in Python alone, got {value!r}; leave it out")
-    raise InputError(f"--set: {name} is {' or '.join(dict.fromkeys(words))}, got {value!r}; mend it")
+        raise InputError(f"{where}: {name} can be given in Python alone, got {value!r}; leave it out")
+    raise InputError(f"{where}: {name} is {' or '.join(dict.fromkeys(words))}, got {value!r}; mend it")
 
 
 def _as(hint: Any, value: Any) -> Any:

@@ -1,0 +1,196 @@
+"""From a run on the disk to its report and its table. Knows records of results; draws nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from saesteer.errors import SaesteerError
+from saesteer.evaluation import RowJudgement, SweepResult, figures
+from saesteer.evaluation.judgements import FILE
+from saesteer.evaluation.rows import Row
+from saesteer.pipeline.experiment.cell import TESTED, TRIED
+from saesteer.pipeline.experiment.planning import BASE
+from saesteer.pipeline.experiment.result import (
+    EXPERIMENT,
+    REPORT,
+    RUN,
+    TABLE,
+    CellResult,
+    ExperimentRun,
+    judgements_in,
+)
+from saesteer.pipeline.experiment.table import write_table
+from saesteer.pipeline.experiment.telling import asked_lines, cost_of, failures_of, notes_of
+from saesteer.pipeline.experiment.versus import comparisons
+from saesteer.report import ConceptResult, MethodResult, Report, method_result, write_files, write_report
+from saesteer.report.records import BesideAim, JudgedBy, SeedFigures
+from saesteer.runs import write_json
+from saesteer.statistics import Interval, bootstrap_mean
+
+ROWS = "rows.parquet"
+MARKDOWN = "report.md"
+
+
+def write_outcome(run: ExperimentRun) -> Report:
+    """The report and the table of a run, in its folder; what it took is added to run.json."""
+    record = report_of(run)
+    errors = [(each.concept, each.method.name, str(each.error)) for each in run.failures]
+    write_table(record, errors, run.folder / TABLE)
+    write_report(record, run.folder / REPORT)
+    write_files(record, run.folder)
+    cost = cost_of(run)
+    failed = [{"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in run.failures]
+    write_json(run.folder / RUN, {**run.about, "cost": cost, "failures": failed})
+    return record
+
+
+def report_of(run: ExperimentRun) -> Report:
+    """Everything that the report says; SaesteerError where no cell has a result."""
+    concepts = tuple(_concept(run, about) for about in run.about["concepts"] if _judged(run, about["name"]))
+    if not concepts:
+        first = run.failures[0].error if run.failures else "there are no cells"
+        raise SaesteerError(
+            f"no method came to a result on any concept (the first: {first}); see {run.folder}"
+        )
+    config, about = run.config, run.about
+    files = (
+        ("every figure of this page as a table", TABLE),
+        ("this page as Markdown, with its figures as files", MARKDOWN),
+        ("the experiment", EXPERIMENT),
+        ("the run", RUN),
+    )
+    return Report(
+        title=config.title,
+        subtitle=f"{len(run.about['concepts'])} concepts, {len(config.methods)} methods",
+        concepts=concepts,
+        coherence=config.coherence,
+        aim=config.aim,
+        made=str(about["attempts"][-1].get("finished") or about["attempts"][-1]["started"]),
+        command=str(about.get("command", "")),
+        provenance=_provenance(run),
+        notes=notes_of(run),
+        asked=asked_lines(run),
+        versus=comparisons(run),
+        failures=failures_of(run),
+        cost=cost_of(run),
+        files=files,
+    )
+
+
+def _judged(run: ExperimentRun, concept: str) -> bool:
+    """Whether there is anything to say of a concept: a result, and a base rate to hold it against."""
+    return bool(run.of(concept)) and any(row.ok for row in run.base.rows if row.concept == concept)
+
+
+def _concept(run: ExperimentRun, about: Mapping[str, Any]) -> ConceptResult:
+    name = about["name"]
+    base = run.base.where(concept=name)
+    return ConceptResult(
+        name=name,
+        description=about["description"],
+        base=figures(base.rows),
+        base_rows=f"{BASE}/{ROWS}",
+        methods=tuple(_method(run, cell, base) for cell in run.of(name)),
+        words=tuple(about["words"]),
+    )
+
+
+def _method(run: ExperimentRun, cell: CellResult, base: SweepResult) -> MethodResult:
+    assert cell.tried is not None
+    rows = (*cell.tried.rows, *(cell.tested.rows if cell.tested else ()))
+    tried = f"{cell.folder}/{TRIED}/{ROWS}"
+    tested = f"{cell.folder}/{TESTED}/{ROWS}"
+    found = method_result(
+        SweepResult(rows, {}),
+        base,
+        label=cell.method.label_shown,
+        role=cell.method.role_shown,
+        rows=tested,
+        tried=tried,
+        coherence=run.config.asked,
+        aim=run.config.aim,
+        unit=cell.record.get("unit", ""),
+        goal=cell.method.goal if cell.method.goal is not None else run.config.goal,
+    )
+    if found.outcome is None:
+        return found
+    chosen = [row for row in rows if row.half == "test" and row.setting == found.outcome.setting]
+    return replace(
+        found,
+        seeds=_seeds(chosen),
+        judges=_judges(run, cell, chosen, base.rows),
+        beside=_beside(cell, found.outcome.setting.strength),
+    )
+
+
+def _seeds(rows: Sequence[Row]) -> tuple[SeedFigures, ...]:
+    """Of each seed with a judged sample; empty where there is one alone."""
+    seeds = sorted({row.seed for row in rows if row.ok})
+    if len(seeds) < 2:
+        return ()
+    found = {seed: figures([row for row in rows if row.seed == seed]) for seed in seeds}
+    return tuple(SeedFigures(seed, f.samples, f.behaviour, f.coherence) for seed, f in found.items())
+
+
+def _judges(
+    run: ExperimentRun, cell: CellResult, rows: Sequence[Row], base: Sequence[Row]
+) -> tuple[JudgedBy, ...]:
+    """What each further judge says of the chosen setting and of the plain model."""
+    of_cell, of_base = cell.judgements(), judgements_in(run.base)
+    found = []
+    for judge in run.about["judges"][1:]:
+        mine = _figures(rows, of_cell, judge["fingerprint"])
+        plain = _figures(base, of_base, judge["fingerprint"])
+        link = f"{cell.folder}/{TESTED}/{FILE}"
+        samples = sum(1 for row in rows if row.id in _said(of_cell, judge["fingerprint"]))
+        found.append(JudgedBy(judge["name"], samples, len(rows) - samples, mine, plain, link))
+    return tuple(found)
+
+
+def _said(judgements: Sequence[RowJudgement], fingerprint: str) -> dict[str, RowJudgement]:
+    return {each.row: each for each in judgements if each.fingerprint == fingerprint and each.error is None}
+
+
+def _figures(
+    rows: Sequence[Row], judgements: Sequence[RowJudgement], fingerprint: str
+) -> dict[str, Interval]:
+    """Means with intervals over prompts, of every figure that the judge gave."""
+    said = _said(judgements, fingerprint)
+    judged = [(row.prompt_id, said[row.id].figures) for row in rows if row.id in said]
+    names = dict.fromkeys(name for _, figures in judged for name in figures)
+    found = {}
+    for name in names:
+        pairs = [(prompt, figures[name]) for prompt, figures in judged if name in figures]
+        groups, values = np.array([each for each, _ in pairs]), np.array([each for _, each in pairs])
+        found[name] = bootstrap_mean(values, groups)
+    return found
+
+
+def _beside(cell: CellResult, strength: float) -> BesideAim | None:
+    if cell.beside is None:
+        return None
+    mine, plain = cell.beside.at(strength), cell.beside.at(0.0)
+    changed = [each for each in cell.beside.changed if each.strength == strength]
+    latents = tuple((one.latent, one.change) for each in changed for one in each.off_target)
+    return BesideAim(
+        mine.figures, plain.figures, mine.read, mine.written, f"{cell.record['beside']}/{ROWS}", latents
+    )
+
+
+def _provenance(run: ExperimentRun) -> dict[str, Any]:
+    about, config = run.about, run.config
+    saes = {
+        name: f"{each.source}" + (f" at {each.at}" if each.at else "") for name, each in config.saes.items()
+    }
+    return {
+        "model": f"{about['model']['name']} ({about['model']['fingerprint'][:12]})",
+        **{f"SAE {name}": each for name, each in saes.items()},
+        "judge": about["judges"][0]["name"],
+        "prompts": str(about["prompts_sha256"])[:12],
+        "seeds": ", ".join(map(str, config.seeds)),
+        **about["versions"],
+    }

@@ -1,0 +1,113 @@
+"""What a run says of itself beside its figures: what was asked, what failed, what it took."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from saesteer.evaluation.judgements import FILE
+from saesteer.evaluation.rows import Row
+from saesteer.pipeline.experiment.cell import TESTED, TRIED
+from saesteer.pipeline.experiment.choices import Tasks
+from saesteer.pipeline.experiment.config import MARGIN
+from saesteer.pipeline.experiment.planning import BASE
+from saesteer.pipeline.experiment.result import CellResult, ExperimentRun, judgements_in
+from saesteer.report.records import Cost, Failure
+
+_ROWS = "rows.parquet"
+
+
+def asked_lines(run: ExperimentRun) -> tuple[tuple[str, str], ...]:
+    """What the run was asked for, as people read it."""
+    config, about = run.config, run.about
+    concepts = ", ".join(each["name"] for each in about["concepts"])
+    if isinstance(config.concepts, Tasks):
+        concepts += f" (task configs of {config.concepts.tasks.rsplit('/', 1)[-1]})"
+    samples, writing = config.samples, config.writing
+    lines = [
+        ("model", str(about["model"]["name"])),
+        ("concepts", concepts),
+        *([("aim", "less of the behaviour")] if config.aim == "less" else []),
+        ("methods", ", ".join(each.name for each in config.methods)),
+        ("strengths", ", ".join(f"{each:g}" for each in config.strengths) or "each method's own"),
+        ("prompts", f"{about['prompts']}, half to choose by, half to report on"),
+        ("seeds", ", ".join(map(str, config.seeds))),
+        ("texts per prompt, setting and seed",
+         f"{samples.selection} to choose by, {samples.test} to report on, {samples.base} of the plain model"),
+        ("writing", f"up to {writing.max_new_tokens} tokens at temperature {writing.temperature:g}"),
+        ("judges", ", ".join(each["name"] for each in about["judges"]) + "; the first chooses"),
+        ("coherence", f"{config.coherence:g} to keep, {MARGIN:g} more asked where settings are chosen"),
+    ]  # fmt: skip
+    return tuple(lines)
+
+
+def notes_of(run: ExperimentRun) -> tuple[str, ...]:
+    """What a reader should know beside the figures."""
+    notes = list(run.about.get("notes", ()))
+    unfinished = sum(not each.record for each in run.cells)
+    if unfinished:
+        notes.append(f"{unfinished} of {len(run.cells)} pairs of concept and method are not done yet")
+    if any(each.beside is not None for each in run.cells) and len(run.config.seeds) > 1:
+        notes.append(f"Side effects are measured of seed {run.config.seeds[0]} alone.")
+    return tuple(notes)
+
+
+def failures_of(run: ExperimentRun) -> tuple[Failure, ...]:
+    """Cells without a result, judgements that failed, and what further judges could not say."""
+    found = [
+        Failure(f"{each.concept} · {each.method.name}", str(each.error), 1, 1)
+        for each in run.failures
+        if each.record
+    ]
+    found += judgements_that_failed("the plain model", run.base.rows, f"{BASE}/{_ROWS}")
+    for cell in run.cells:
+        where = f"{cell.concept} · {cell.method.name}"
+        if cell.tried is not None:
+            found += judgements_that_failed(
+                f"{where}, selection half", cell.tried.rows, f"{cell.folder}/{TRIED}/{_ROWS}"
+            )
+        if cell.tested is not None:
+            found += judgements_that_failed(
+                f"{where}, test half", cell.tested.rows, f"{cell.folder}/{TESTED}/{_ROWS}"
+            )
+            found += _further(run, where, cell)
+    return tuple(found)
+
+
+def cost_of(run: ExperimentRun) -> Cost:
+    """All attempts together; a part that was killed before it was noted is not in it."""
+    told = [each for each in run.costs if "seconds" in each]
+    money = [each["money"] for each in told if each.get("money") is not None]
+    last = {each["what"]: each for each in told}  # texts that were found again are not written again
+    return Cost(
+        seconds=sum(each["seconds"] for each in told),
+        texts=sum(each["texts"] for each in last.values()),
+        tokens=sum(each["tokens"] for each in last.values()),
+        requests=sum(each["requests"] for each in told),
+        judge_tokens=sum(each["judge_tokens"] for each in told),
+        money=sum(money) if money else None,
+        estimated=run.about.get("estimate", {}),
+    )
+
+
+def judgements_that_failed(where: str, rows: Sequence[Row], link: str) -> list[Failure]:
+    """Judgements that failed, by what was said first."""
+    failed = Counter(str(row.error).partition(":")[0] for row in rows if row.error is not None)
+    first = {
+        str(row.error).partition(":")[0]: str(row.error) for row in reversed(rows) if row.error is not None
+    }
+    return [
+        Failure(where, f"a judgement failed: {first[kind]}", n, len(rows), link) for kind, n in failed.items()
+    ]
+
+
+def _further(run: ExperimentRun, where: str, cell: CellResult) -> list[Failure]:
+    assert cell.tested is not None
+    found, said, ids = [], judgements_in(cell.tested), {row.id for row in cell.tested.rows}
+    for judge in run.about["judges"][1:]:
+        own = [each for each in said if each.fingerprint == judge["fingerprint"] and each.row in ids]
+        odd = [each for each in own if each.error is not None]
+        if odd:
+            what = f"{judge['name']} failed: {odd[0].error}"
+            found.append(Failure(where, what, len(odd), len(own), f"{cell.folder}/{TESTED}/{FILE}"))
+    return found

@@ -1,0 +1,139 @@
+"""Cells in several processes, each with a model of its own. Knows who is given what; not what a cell is.
+
+A process that dies takes its cell with it, which is a failure, and another is started in its place. Where
+the one that started them dies, they end too, so that the next run finds nobody at work.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from saesteer.errors import SaesteerError
+
+Tell = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a process needs to begin: plain values alone."""
+
+    config: dict[str, Any]
+    """Of ExperimentConfig."""
+    out: str
+    model: str
+    """Its fingerprint."""
+    threads: int
+    """Of torch."""
+
+
+@dataclass(eq=False)
+class _Worker:
+    process: BaseProcess
+    pipe: Connection
+    device: str | None
+    cell: str | None = None
+
+
+def run_cells(
+    order: Order, devices: Sequence[str | None], folders: Sequence[str], tell: Tell
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The folder and record of each cell, in the order in which they end; one process per device.
+
+    The record of a cell whose process died has an error and nothing else.
+    """
+    left = list(folders)
+    pool: list[_Worker] = []
+    try:
+        pool += [_started(order, device) for device in devices[: len(left)]]
+        for worker in pool:
+            _give(worker, left)
+        while busy := [each for each in pool if each.cell is not None]:
+            for pipe in wait([each.pipe for each in busy]):
+                worker = next(each for each in busy if each.pipe is pipe)
+                said = _received(worker)
+                if said[0] == "progress":
+                    tell(*said[1])
+                    continue
+                assert worker.cell is not None
+                yield worker.cell, said[1]
+                worker.cell = None
+                if said[0] == "dead" and left:
+                    _end(worker)
+                    pool[pool.index(worker)] = worker = _started(order, worker.device)
+                _give(worker, left)
+    finally:
+        for worker in pool:
+            _end(worker)
+
+
+def _give(worker: _Worker, left: list[str]) -> None:
+    if left:
+        worker.cell = left.pop(0)
+        with suppress(OSError):  # a dead one is found out when its answer is read
+            worker.pipe.send(worker.cell)
+
+
+def _received(worker: _Worker) -> tuple[str, Any]:
+    try:
+        found: tuple[str, Any] = worker.pipe.recv()
+    except (EOFError, OSError):
+        worker.process.join(5)
+        code = worker.process.exitcode
+        return "dead", {"error": f"its process died (exit code {code}; -9 is often a lack of memory)"}
+    if found[0] == "refused":
+        raise SaesteerError(f"a worker process could not begin: {found[1]}")
+    return found
+
+
+def _started(order: Order, device: str | None) -> _Worker:
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    process = spawn.Process(target=_serve, args=(there, order, device), daemon=True)
+    process.start()
+    there.close()  # so that the end of the process ends the pipe
+    return _Worker(process, here, device)
+
+
+def _end(worker: _Worker) -> None:
+    worker.pipe.close()
+    worker.process.terminate()
+    worker.process.join()
+
+
+def _serve(pipe: Connection, order: Order, device: str | None) -> None:
+    """The life of a worker: load, then do cells until the pipe ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the one that started it, and that one this
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from saesteer.pipeline.experiment.working import Working
+
+    with suppress(EOFError, OSError):  # nobody is there any more
+        try:
+            torch.set_num_threads(order.threads)
+            working = Working.begin(order.config, Path(order.out), device, order.model)
+        except Exception as error:
+            pipe.send(("refused", f"{type(error).__name__}: {error}"))
+            return
+        while True:
+            folder = pipe.recv()
+            record = working.run(folder, lambda *told: pipe.send(("progress", told)))
+            pipe.send(("done", record))
+
+
+def _end_with_parent() -> None:
+    """A parent that was killed cannot say so: its work is not to go on behind the next run's back."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,93 @@
+"""`saesteer run`: what it prints before and after, what it writes, and how it ends."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import yaml
+
+from tests.cli import tiny
+from tests.pipeline.experiment.small import small
+
+
+def written(tmp_path, **changes):
+    path = tmp_path / "e.yaml"
+    path.write_text(yaml.safe_dump(small(**changes)), encoding="utf-8")
+    return path
+
+
+def test_a_dry_run_tells_the_plan_and_writes_nothing(run, tmp_path):
+    path = written(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    said = run("run", path, "--dry-run", "--out", tmp_path / "out")
+    assert said.code == 0, said.err
+    assert "world/sea · diffmean" in said.out and "left to do: 2 of 2 pairs; 16 texts of about" in said.out
+    assert "seconds" in said.out
+    found = json.loads(run("run", path, "--dry-run", "--out", tmp_path / "out", "--json").out)
+    assert found["estimate"]["texts"] == 16 and found["estimate"]["seconds"] > 0
+    assert [each["method"] for each in found["cells"]] == ["diffmean", "random_direction"]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_dry_run_without_the_model_tells_what_the_network_must_give(run, tmp_path):
+    path = written(tmp_path, model="nobody/nothing", saes={"s": "nobody/sae"})
+    said = run("run", path, "--dry-run")
+    assert said.code == 0, said.err
+    assert (
+        "from the network, unless it is in the local cache: the model nobody/nothing, the SAE nobody/sae"
+        in said.out
+    )
+    assert "no time is estimated" in said.out and "16 texts" in said.out
+    assert run("run", path, "--out", tmp_path / "out").code == 2 and not (tmp_path / "out").exists()
+
+
+def test_a_run_ends_with_its_report_which_is_made_again_from_the_disk(run, tmp_path):
+    out = tmp_path / "out"
+    said = run("run", written(tmp_path), "--set", "strengths=[0.25]", "--out", out)
+    assert said.code == 0, said.err
+    assert str(out / "report.html") in said.out.replace("\n", "")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    (out / "report.html").unlink()
+    said = run("report", out)
+    assert said.code == 0 and "report.html" in said.out
+    assert (out / "report.html").read_text(encoding="utf-8") == page
+    assert run("report", out, "--out", tmp_path / "p.html").code == 2
+    found = json.loads(run("run", written(tmp_path), "--set", "strengths=[0.25]", "--out", out, "--json").out)
+    assert found["cells"] == 2 and found["failures"] == []
+
+
+def test_a_failed_method_makes_the_exit_code_one(run, tmp_path):
+    (tmp_path / "mine.yaml").write_text("version: 1\ninterventions: []\n")
+    path = written(tmp_path, methods=["random_direction", {"spec": "mine.yaml"}])
+    said = run("run", path, "--out", tmp_path / "out")
+    assert said.code == 1 and (tmp_path / "out" / "report.html").is_file()
+    assert "1 of 2 pairs of concept and method failed, such as world/sea · mine" in said.err
+
+
+def test_bad_input_is_one_line_and_nothing_is_written(run, tmp_path):
+    for words in (
+        ["--set", "coherence=3"],
+        ["--with", tmp_path / "none.yaml"],
+        ["--devices", "cpu,cpu", "--processes", "3"],
+    ):
+        said = run("run", written(tmp_path), "--out", tmp_path / "out", *words)
+        assert said.code == 2 and said.err.count("\n") == 1, said
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path):
+    path = written(tmp_path, samples={"selection": 200, "test": 1, "base": 1}, batch=16)
+    out = tmp_path / "out"
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);" + tiny.ENTRY
+    words = [sys.executable, "-c", code, "run", str(path), "--out", str(out)]
+    process = subprocess.Popen(words, env=tiny.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 120
+    while not list(out.glob("samples/sea/diffmean/parts/.*")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.decode().count("\n") == 1 and "the same command goes on from there" in said.decode()

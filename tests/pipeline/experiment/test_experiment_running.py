@@ -1,0 +1,340 @@
+"""Whole experiments on the world, few texts each: resumed, in processes, with failures, over seeds."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from saesteer.errors import InputError, SaesteerError
+from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
+from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
+from saesteer.pipeline.experiment.telling import judgements_that_failed
+from saesteer.runs import Journal
+from tests.cli.tiny import environment
+from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_task
+
+TWO = small(
+    concepts=[SEA, WEDDING],
+    methods=["diffmean", {"method": "sae_decoder", "sae": "s"}, "random_direction", "prompting"],
+    strengths=[0.3],
+    seeds=[0, 5],
+    judges=["regex:sea|ship"],
+    side_effects={"tokens": 6, "count": 3},
+)
+BRIEF = small(concepts=[SEA, WEDDING], strengths=[0.3])
+RUN_IT = """
+import sys, json
+from saesteer.pipeline.experiment import run_experiment
+if __name__ == "__main__":
+    run_experiment(json.loads(sys.argv[1]), sys.argv[2], processes=int(sys.argv[3]))
+"""
+
+
+def started(tmp_path, config, out, processes=1):
+    """A real process that runs it."""
+    script = tmp_path / "run_it.py"
+    script.write_text(RUN_IT)
+    words = [sys.executable, str(script), json.dumps(config), str(out), str(processes)]
+    return subprocess.Popen(words, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """An unbroken run in one process."""
+    return run_experiment(TWO, tmp_path_factory.mktemp("whole"), command="saesteer run x.yaml")
+
+
+@pytest.fixture(scope="module")
+def brief(tmp_path_factory):
+    """The same of a shorter one."""
+    return run_experiment(BRIEF, tmp_path_factory.mktemp("brief"))
+
+
+def children(pid):
+    """The processes that a process started, but for the tracker of resources."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(path.parent.name))
+    return found
+
+
+def alive(pid):
+    try:
+        return "Z" not in Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+
+
+@pytest.mark.slow  # eight cells of a real model
+def test_a_run_holds_every_sample_and_every_file(whole):
+    assert not whole.failures and len(whole.cells) == 8
+    for cell in whole.cells:
+        tried = {(r.strength, r.variant, r.prompt, r.seed, r.sample) for r in cell.tried.rows}
+        variants = len({row.variant for row in cell.tried.rows})
+        assert len(tried) == len(cell.tried.rows) == 2 * 2 * variants
+        assert {row.half for row in cell.tried.rows} == {"selection"}
+        assert {(row.prompt, row.seed) for row in cell.tested.rows} == {
+            (p, s) for p in PROMPTS if p not in {r.prompt for r in cell.tried.rows} for s in (0, 5)
+        }
+        assert len(cell.judgements()) == len(cell.tested.rows)
+        assert (cell.beside is None) == (cell.method.name == "prompting")
+    assert len(whole.base.rows) == 2 * 4 * 2 and len({row.text for row in whole.base.rows}) > 6
+    page = (whole.folder / REPORT).read_text(encoding="utf-8")
+    assert "world/sea" in page and "saesteer run x.yaml" in page
+
+
+@pytest.mark.slow
+def test_the_report_is_of_the_rows_on_the_disk(whole):
+    record = report_of(load_run(whole.folder))
+    for concept in record.concepts:
+        assert {method.role for method in concept.methods} == {"steering", "control", "prompting"}
+        for method in concept.methods:
+            assert (whole.folder / method.rows).is_file() and (whole.folder / method.tried).is_file()
+            assert [(each.seed, each.samples) for each in method.seeds] == [(0, 2), (5, 2)]
+            assert method.outcome.figures.seeds == 2 and method.outcome.figures.samples == 4
+            assert [(each.judge, each.samples, each.failed) for each in method.judges] == [
+                ("regex", 4, 0)
+            ] or (method.judges[0].samples == 4)
+            if method.role != "prompting":
+                assert {"kl", "drift_share"} <= set(method.beside.figures) and method.beside.written == 2
+    sea = record.concepts[0]
+    assert {"sea", "ship"} & set(sea.words)
+    # Two steering methods: each is met by the other and by prompting; of the best only the latter.
+    assert [(each.one, each.other) for each in record.versus if each.concept == "world/sea"].count(
+        ("diffmean", "prompting")
+    ) == 1
+    assert len(record.versus) == 2 * 3 and all(each.p_adjusted >= each.p for each in record.versus)
+    assert all(each.seeds == 2 for each in record.versus)
+    assert record.cost.texts > 0 and record.cost.estimated["texts"] > 0 and record.cost.seconds > 0
+    assert not record.failures and ("seeds", "0, 5") in record.asked
+
+
+@pytest.mark.slow
+def test_the_table_has_a_row_per_cell(whole):
+    rows = list(csv.DictReader((whole.folder / TABLE).read_text(encoding="utf-8").splitlines()))
+    assert [(row["concept"], row["method"]) for row in rows] == [
+        (c.concept, c.method.name) for c in whole.cells
+    ]
+    for row in rows:
+        assert float(row["behaviour_low"]) <= float(row["behaviour"]) <= float(row["behaviour_high"])
+        assert (row["samples"], row["failed"], row["seeds"]) == ("4", "0", "2")
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_found_again_and_nothing_is_written_twice(whole):
+    before = {
+        path: path.stat().st_mtime_ns for path in whole.folder.rglob("rows.parquet") if "parts" in str(path)
+    }
+    prepared = prepare(TWO, whole.folder)
+    assert not prepared.left and prepared.estimate().texts == 0
+    again = prepared.run()
+    assert samples_of(again) == samples_of(whole)
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+@pytest.mark.slow  # processes of their own
+def test_a_run_that_was_killed_goes_on_to_the_same_rows(brief, tmp_path):
+    """Killed with its two workers at work, gone on with by one process."""
+    out = tmp_path / "run"
+    process = started(tmp_path, BRIEF, out, 2)
+    deadline = time.monotonic() + 240
+    while not list(out.glob("samples/*/*/cell.json")) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    workers = children(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = list(out.glob("samples/*/*/cell.json"))
+    assert process.returncode == -signal.SIGKILL and 1 <= len(done) < 4
+    while [each for each in workers if alive(each)]:
+        assert time.monotonic() < deadline, "the workers go on behind the next run's back"
+        time.sleep(0.05)
+    stamps = {path: path.stat().st_mtime_ns for path in done}
+    found = run_experiment(BRIEF, out)
+    assert samples_of(found) == samples_of(brief)
+    assert stamps == {path: path.stat().st_mtime_ns for path in done}
+    about = json.loads((out / RUN).read_text())
+    assert len(about["attempts"]) == 2 and "finished" not in about["attempts"][0]
+
+
+@pytest.mark.slow  # processes of their own
+def test_two_processes_do_what_one_does(brief, tmp_path):
+    found = run_experiment(BRIEF, tmp_path / "run", processes=2)
+    assert samples_of(found) == samples_of(brief)
+    assert [each["processes"] for each in found.about["attempts"]] == [2]
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_takes_its_cell_alone(tmp_path):
+    """os._exit in the middle of a method, as a lack of memory would end it."""
+    deadly = tmp_path / "deadly.py"
+    deadly.write_text("import os\n\ndef deadly(lm, concept, at):\n    os._exit(9)\n")
+    script = tmp_path / "run_it.py"
+    register = "from saesteer.methods import METHODS\nMETHODS.register('deadly', 'deadly:deadly')\n"
+    script.write_text(register + RUN_IT)
+    config = small(methods=["deadly", "random_direction"], strengths=[0.3])
+    env = environment()
+    env["PYTHONPATH"] += os.pathsep + str(tmp_path)
+    words = [sys.executable, str(script), json.dumps(config), str(tmp_path / "run"), "2"]
+    done = subprocess.run(words, env=env, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
+    about = json.loads((tmp_path / "run" / RUN).read_text())
+    assert [each["where"] for each in about["failures"]] == ["world/sea · deadly"]
+    assert "its process died (exit code 9" in about["failures"][0]["what"]
+    rows = list(csv.DictReader((tmp_path / "run" / TABLE).read_text().splitlines()))
+    assert [(row["method"], bool(row["behaviour"])) for row in rows] == [
+        ("random_direction", True),
+        ("deadly", False),
+    ]
+
+
+def parts_of(folder):
+    """How often each cell was begun."""
+    return Counter(each["what"] for each in Journal(folder / COSTS) if each["what"].startswith("samples"))
+
+
+def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
+    spec = tmp_path / "mine.yaml"
+    methods = ["random_direction", {"spec": str(spec), "name": "mine"}]
+    spec.write_text("version: 1\ninterventions: []\n")
+    found = run_experiment(small(methods=methods), tmp_path / "run")
+    assert [each.method.name for each in found.failures] == ["mine"] and found.failures[0].error
+    record = report_of(found)
+    assert [each.method for each in record.concepts[0].methods] == ["random_direction"]
+    assert [(each.where, each.count, each.of) for each in record.failures] == [("world/sea · mine", 1, 1)]
+    rows = list(csv.DictReader((tmp_path / "run" / TABLE).read_text().splitlines()))
+    assert [bool(row["error"]) for row in rows] == [False, True]
+    assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 1}
+    run_experiment(small(methods=methods), tmp_path / "run")  # nothing is mended: it is tried all the same
+    assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 2}
+    good = next((tmp_path / "run").glob("samples/sea/random_direction/specs/spec-*/spec.yaml"))
+    methods[1]["spec"] = str(good)
+    again = run_experiment(small(methods=methods), tmp_path / "run")
+    assert not again.failures and len(report_of(again).concepts[0].methods) == 2
+    assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 3}
+
+
+def test_a_run_without_any_result_says_why(tmp_path):
+    (tmp_path / "mine.yaml").write_text("version: 1\ninterventions: []\n")
+    with pytest.raises(SaesteerError, match=r"no method came to a result on any concept \(the first: "):
+        run_experiment(small(methods=[{"spec": str(tmp_path / "mine.yaml")}]), tmp_path / "run")
+
+
+def test_seeds_are_pooled_and_a_method_that_takes_one_is_built_for_each(tmp_path):
+    config = small(methods=["random_direction"], seeds=[1, 2], strengths=[0.3])
+    (cell,) = run_experiment(config, tmp_path / "run").cells
+    specs = [yaml.safe_load(path.read_text()) for path in (tmp_path / "run").rglob("spec.yaml")]
+    assert sorted(each["provenance"]["seed"] for each in specs) == [1, 2]
+    assert [row.seed for row in cell.tested.rows] == [1, 1, 2, 2]
+    assert (
+        len({row.setting for row in cell.tested.rows}) == 1 and len({row.id for row in cell.tested.rows}) == 4
+    )
+    other = run_experiment(
+        small(methods=["random_direction"], strengths=[0.3], seeds=[2]), tmp_path / "other"
+    )
+    pooled = [row for row in samples_of(load_run(tmp_path / "run")) if row.seed == 2 and row.method != "base"]
+    assert pooled == [row for row in samples_of(other) if row.method != "base"]
+
+
+def test_latents_of_tasks_are_steered_with(tmp_path):
+    root = write_task(tmp_path, "sea", latents=7)
+    methods = [
+        {"method": "sae_decoder", "name": "latents", "from": "features", "strengths": [0.2]},
+        {"method": "caa", "strengths": [0.2]},
+    ]
+    config = small(concepts={"tasks": str(root)}, methods=methods, saes={}, judge="regex:sea", strengths=[])
+    found = run_experiment(config, tmp_path / "run")
+    specs = {p.parents[2].name: yaml.safe_load(p.read_text()) for p in (tmp_path / "run").rglob("spec.yaml")}
+    assert specs["latents"]["provenance"]["latents"] == [[7, 1.0]]
+    assert {each["interventions"][0]["hookpoint"] for each in specs.values()} == {"layers.3"}
+    assert not found.failures
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="is no folder of saesteer run"):
+        load_run(tmp_path)
+
+
+def test_a_changed_file_behind_a_name_is_seen(tmp_path):
+    """A spec under the same name with other content is another experiment."""
+    Path(tmp_path / "a.yaml").write_text("version: 1\n")
+    config = small(methods=[{"spec": str(tmp_path / "a.yaml")}])
+    before = prepare(config, tmp_path / "run").plan.cells[0].digest
+    assert prepare(config, tmp_path / "run").plan.cells[0].digest == before
+    Path(tmp_path / "a.yaml").write_text("version: 1\n# other\n")
+    assert prepare(config, tmp_path / "run").plan.cells[0].digest != before
+
+
+def test_what_a_judge_asks_is_counted_beside_what_was_foretold(tmp_path):
+    judge = {"judge": "llm", "client": "oracle"}
+    config = small(methods=["random_direction"], strengths=[0.3], judges=[judge], samples={"test": 2})
+    prepared = prepare(config, tmp_path / "run")
+    found = prepared.run(foretold=prepared.estimate())
+    record = report_of(found)
+    (by,) = record.concepts[0].methods[0].judges
+    assert (by.samples, by.failed) == (4, 0) and {"behaviour", "coherence"} == set(by.figures) == set(by.base)
+    assert 0 < record.cost.requests <= record.cost.estimated["requests"] == 2 * (4 + 4 * 8)
+    again = prepare(config, tmp_path / "run").run()
+    assert report_of(again).cost.requests == record.cost.requests
+    assert report_of(again).cost.estimated == record.cost.estimated
+
+
+def test_a_sweep_of_which_every_judgement_failed_is_not_kept(tmp_path):
+    """Nobody answers at that address."""
+    client = {"client": "openai:m@http://127.0.0.1:9/v1", "retries": 0}
+    with pytest.raises(SaesteerError, match="all 4 judgements failed"):
+        run_experiment(small(judge={"judge": "llm", "client": client}), tmp_path / "run")
+    assert not list((tmp_path / "run" / "plain").rglob("sweep-*"))
+
+
+def test_a_tuned_model_is_swept_and_kept(tmp_path):
+    methods = [{"method": "finetune", "options": {"steps": 1}, "strengths": [0.5]}]
+    found = run_experiment(small(methods=methods, side_effects=True), tmp_path / "run")
+    (cell,) = found.cells
+    assert cell.error is None and {row.strength for row in cell.tested.rows} == {0.5} and cell.beside is None
+    made = list((tmp_path / "run").rglob("tuning.json"))
+    stamp = made[0].stat().st_mtime_ns
+    (tmp_path / "run" / cell.folder / "cell.json").unlink()
+    again = run_experiment(small(methods=methods, side_effects=True), tmp_path / "run")
+    assert samples_of(again) == samples_of(found)
+    assert [each.stat().st_mtime_ns for each in (tmp_path / "run").rglob("tuning.json")] == [stamp]
+
+
+def test_given_texts_are_what_steered_models_read(tmp_path):
+    (tmp_path / "t.txt").write_text("The old man was tired.\nAnna saw the town.\nIt was late.\n")
+    config = small(
+        methods=["random_direction"], texts={"source": str(tmp_path / "t.txt"), "count": 2},
+        side_effects={"tokens": 4}, strengths=[0.3],
+    )  # fmt: skip
+    (cell,) = run_experiment(config, tmp_path / "run").cells
+    assert {row.text for row in cell.beside.rows if row.kind == "read"} == {
+        "The old man was tired.",
+        "Anna saw the town.",
+    }
+    assert {row.prompt for row in cell.beside.rows if row.kind == "written"} == {
+        row.prompt for row in cell.tested.rows
+    }
+
+
+def test_judgements_that_failed_are_counted_by_what_was_said_first(brief):
+    said = ["timed_out: a", "timed_out: b", "unparsed: c", None]
+    rows = [
+        replace(row, error=error, behaviour=None if error else row.behaviour)
+        for row, error in zip(brief.base.rows, said, strict=False)
+    ]
+    assert [(each.count, each.of, each.what) for each in judgements_that_failed("x", rows, "a.parquet")] == [
+        (2, 4, "a judgement failed: timed_out: a"),
+        (1, 4, "a judgement failed: unparsed: c"),
+    ]

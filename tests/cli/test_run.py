@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import yaml
 
 from tests.cli import tiny
@@ -77,6 +78,7 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow  # a process of its own
 def test_ctrl_c_says_how_to_go_on(tmp_path):
     path = written(tmp_path, samples={"selection": 200, "test": 1, "base": 1}, batch=16)
     out = tmp_path / "out"

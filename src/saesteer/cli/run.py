@@ -134,7 +134,11 @@ def _estimated(prepared: Prepared, foretold: Estimate) -> str:
     if foretold.seconds is not None:
         number = len(prepared.places.all)
         share = foretold.seconds / number
-        parts.append(f"about {_time(share)}" + (f" by {number} processes" if number > 1 else ""))
+        parts.append(
+            f"about {_time(share)}"
+            + (f" by {number} processes" if number > 1 else "")
+            + ", beside what methods take to find their specs"
+        )
     return f"left to do: {foretold.cells} of {len(prepared.plan.cells)} pairs; {'; '.join(parts)}"
 
 

@@ -16,6 +16,7 @@ from saesteer.errors import SaesteerError
 from saesteer.evaluation import (
     Arm,
     Setting,
+    SideEffects,
     SweepResult,
     choose,
     evaluate,
@@ -94,9 +95,11 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
     concepts = {cell.subject.concept.name: cell.subject.concept}
     for judge in setup.inputs.judges:
         judge_rows(tested, judge, concepts)
-    record["written"] = written(tried, tested)
     first = config.seeds[0]
-    record["beside"] = _beside(setup, built[first], chosen[first][0], folder, base)
+    found = _beside(setup, built[first], chosen[first][0], folder, base)
+    record["written"] = written(tried, tested, beside=found)
+    if found is not None and found.folder is not None:
+        record["beside"] = found.folder.relative_to(setup.out).as_posix()
     return record
 
 
@@ -148,15 +151,15 @@ def _chosen(arms: Sequence[Arm], setting: Setting) -> tuple[Arm, ...]:
     return (replace(arm, strengths=(setting.strength,)),)
 
 
-def _beside(setup: Setup, built: Built, arm: Arm, folder: Path, base: SweepResult) -> str | None:
-    """The folder of the chosen setting's side effects, of the first seed; None where there is no spec."""
+def _beside(setup: Setup, built: Built, arm: Arm, folder: Path, base: SweepResult) -> SideEffects | None:
+    """The chosen setting's side effects, of the first seed; None where there is no spec."""
     asked = setup.config.side_effects
     if asked is None or arm.spec is None:
         return None
     texts, befores = _texts(setup, base, asked.count)
     half = split(setup.inputs.prompts)
     choice = setup.config.saes[asked.sae] if asked.sae else next(iter(setup.config.saes.values()), None)
-    found = side_effects(
+    return side_effects(
         setup.lm,
         arm.spec,
         arm.strengths,
@@ -170,8 +173,6 @@ def _beside(setup: Setup, built: Built, arm: Arm, folder: Path, base: SweepResul
         saes=built.saes,
         folder=folder,
     )
-    assert found.folder is not None
-    return found.folder.relative_to(setup.out).as_posix()
 
 
 def _texts(setup: Setup, base: SweepResult, count: int) -> tuple[list[str], list[str] | None]:
@@ -188,10 +189,12 @@ def _unit(arm: Arm) -> str:
     return units.pop() if len(units) == 1 else ""
 
 
-def written(*results: SweepResult) -> dict[str, int]:
-    """Texts and tokens of sweeps."""
-    rows = [row for each in results for row in each.rows]
-    return {"texts": len(rows), "tokens": sum(row.tokens for row in rows)}
+def written(*results: SweepResult, beside: SideEffects | None = None) -> dict[str, int]:
+    """Texts and tokens of sweeps, and of what was continued for side effects."""
+    tokens = [row.tokens for each in results for row in each.rows]
+    if beside is not None:
+        tokens += [row.tokens for row in beside.rows if row.kind == "written"]
+    return {"texts": len(tokens), "tokens": sum(tokens)}
 
 
 def judging(setup: Setup) -> list[Asked]:

@@ -1,14 +1,22 @@
 """`saesteer run`: what it prints before and after, what it writes, and how it ends."""
 
+import dataclasses
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import yaml
 
+from saesteer.cli.main import command
+from saesteer.parsing import parse_yaml
+from saesteer.pipeline.experiment import ExperimentConfig
 from tests.cli import tiny
 from tests.pipeline.experiment.small import small
 
@@ -93,3 +101,19 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert said.decode().count("\n") == 1 and "the same command goes on from there" in said.decode()
+
+
+def test_what_the_page_of_experiments_shows_can_be_typed():
+    page = (Path(__file__).parents[2] / "docs/experiments.md").read_text(encoding="utf-8")
+    block = page.partition("\n\n    title:")[2].partition("\n\n")[0]
+    config = ExperimentConfig.from_dict(parse_yaml(dedent("    title:" + block)))
+    assert [each.name for each in config.methods][2:4] == ["depths", "mine"] and config.seeds == (0, 1)
+    lines = re.findall(r"^\| `saesteer ([^`]+)` \|", page, re.M)
+    assert len(lines) == 4
+    for line in lines:
+        verb, *words = shlex.split(line)
+        command(verb).make_context(verb, words)
+    rows = re.findall(r"^\| (`[^|]+) \|", page.partition("## Fields")[2], re.M)
+    assert set(re.findall(r"`(\w+)`", " ".join(rows))) == {
+        each.name for each in dataclasses.fields(ExperimentConfig)
+    }

@@ -2,8 +2,8 @@
 
     python scripts/measure_twins.py --work build/twins --json docs/figures/twins.json
 
-Then `python scripts/write_twins.py` writes docs/twins.md. A twin is an example's own file with model, SAE, data
-and judge laid over it; the commands are those of its README, under "The same offline".
+Then `python scripts/write_twins.py` writes docs/twins.md. A twin is an example's own file with model, SAE,
+data and judge laid over it; the commands are those of its README, under "The same offline".
 """
 
 from __future__ import annotations

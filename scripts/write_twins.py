@@ -23,18 +23,19 @@ HEAD: Final = """\
 
 `python scripts/measure_twins.py --json docs/figures/twins.json`, then `python scripts/write_twins.py`
 
-Each folder of [examples](../examples) holds the plan of a published system's experiment for the real models, and a second file that
-lays model, SAE, data and judge of the embedded world over it. Here are the offline runs, by the commands of each folder's page. They
-are small: they show that the way holds from end to end, and what it costs; what the methods are worth is measured at full size on the pages
-named. Behaviour and coherence are on prompts that had no say in choosing a setting, with 95 % intervals over whole prompts; with few
-prompts these are wide. KL is of the texts that are read, in nats per token. The fifth system, lm-evaluation-harness on steered models, is on
-[its own page](lm_eval.md), with its parity.
+Each folder of [examples](../examples) holds the plan of a published system's experiment for the real
+models, and a second file that lays model, SAE, data and judge of the embedded world over it. Here are the
+offline runs, by the commands of each folder's page. They are small: they show that the way holds from end
+to end, and what it costs; what the methods are worth is measured at full size on the pages named.
+Behaviour and coherence are on prompts that had no say in choosing a setting, with 95 % intervals over whole
+prompts; with few prompts these are wide. KL is of the texts that are read, in nats per token. The fifth
+system, lm-evaluation-harness on steered models, is on [its own page](lm_eval.md), with its parity.
 """
 MORE: Final = {
     "scar": "At full size: [scar.md](scar.md). Less of the behaviour is aimed at.",
     "topic_alignment": "At full size: [topic_alignment.md](topic_alignment.md).",
-    "sae_ts": "At full size: [effects_world.md](effects_world.md), [methods_compared.md](methods_compared.md). Here the "
-    "approximator has few vectors.",
+    "sae_ts": "At full size: [effects_world.md](effects_world.md) and [methods_compared.md]"
+    "(methods_compared.md). The approximator has seen few vectors here.",
     "auto_interp": "At full size: [interpretation_world.md](interpretation_world.md).",
 }
 

@@ -37,3 +37,21 @@ def test_a_judge_without_a_fingerprint_is_refused():
 
     with pytest.raises(InputError, match="no fingerprint"):
         JudgeByConcept({"sea": Bare()})
+
+
+def test_it_closes_those_that_hold_something():
+    closed = []
+
+    class Holding:
+        def fingerprint(self):
+            return "holding"
+
+        def judge(self, requests):
+            return []
+
+        def close(self):
+            closed.append(self)
+
+    one = Holding()
+    JudgeByConcept({"sea": one, "dog": load_judge("regex:dog")}).close()
+    assert closed == [one]

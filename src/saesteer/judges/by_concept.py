@@ -12,6 +12,7 @@ from saesteer.judges.judge import (
     JudgeRequest,
     SpendingJudge,
     check_all,
+    close_all,
     fingerprints,
     judge_name,
 )
@@ -60,3 +61,7 @@ class JudgeByConcept:
             said = judge.judge([requests[each] for each in numbers])
             found |= dict(zip(numbers, said, strict=True))
         return [found[number] for number in range(len(requests))]
+
+    def close(self) -> None:
+        """Those that hold something."""
+        close_all(self._judges.values())

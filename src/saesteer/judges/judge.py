@@ -5,7 +5,7 @@ Knows requests and judgements. Does not know where texts come from or what is do
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -102,6 +102,13 @@ class ClosingJudge(Judge, Protocol):
 def judge_name(judge: Judge) -> str:
     """What reports and tables call it."""
     return str(getattr(judge, "name", "") or type(judge).__qualname__)
+
+
+def close_all(judges: Iterable[Judge]) -> None:
+    """Close those that hold something."""
+    for each in judges:
+        if isinstance(each, ClosingJudge):
+            each.close()
 
 
 def check_all(judges: Sequence[Judge], concept: Concept) -> None:

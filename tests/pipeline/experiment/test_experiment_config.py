@@ -51,6 +51,8 @@ def test_a_config_survives_its_own_record():
         ({"methods": [{"method": "diffmean", "variants": {"bos": True}}]}, "variants: bos is a list"),
         ({"methods": []}, "methods is empty"),
         ({"methods": "diffmean"}, "methods are a list"),
+        ({"aim": "fewer"}, "aim is more or less of the behaviour, got 'fewer'"),
+        ({"aim": "less", "goal": 3}, "leave it out with aim: less"),
         ({"strengths": []}, "'diffmean' has no strengths"),
         ({"strengths": [0.1, 0.1]}, "strengths are different finite numbers"),
         ({"seeds": [0, 0]}, "seeds are different whole numbers"),

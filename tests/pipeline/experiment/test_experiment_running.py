@@ -96,6 +96,33 @@ def test_a_run_holds_every_sample_and_every_file(whole):
 
 
 @pytest.mark.slow
+def test_markdown_and_figures_lie_beside_the_page(whole):
+    text = (whole.folder / "report.md").read_text(encoding="utf-8")
+    figures = sorted(each.name for each in (whole.folder / "figures").iterdir())
+    assert {"overview.svg", "overview.png", "heat.svg"} <= set(figures)
+    shown = [each for each in figures if each.endswith(".svg")]
+    assert shown and all(f"figures/{each}" in text for each in shown)
+    assert 'href="report.md"' in (whole.folder / REPORT).read_text(encoding="utf-8")
+
+
+def test_judges_are_closed_when_it_is_done(tmp_path, monkeypatch):
+    from saesteer.judges.regex import RegexJudge
+
+    closed = []
+    monkeypatch.setattr(RegexJudge, "close", lambda self: closed.append(self), raising=False)
+    run_experiment(small(concepts=[SEA], methods=["prompting"], judges=["regex:sea"]), tmp_path)
+    assert len(closed) == 1
+
+
+def test_less_of_a_behaviour_is_chosen_and_reported(tmp_path):
+    config = small(concepts=[SEA], methods=["diffmean"], strengths=[-0.2, 0.4], aim="less", coherence=0.0)
+    found = run_experiment(config, tmp_path)
+    (cell,) = found.cells
+    assert cell.record["chosen"]["strength"] == -0.2
+    record = report_of(found)
+    assert record.aim == "less" and ("aim", "less of the behaviour") in record.asked
+
+
 def test_the_report_is_of_the_rows_on_the_disk(whole):
     record = report_of(load_run(whole.folder))
     for concept in record.concepts:

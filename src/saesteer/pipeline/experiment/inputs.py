@@ -16,7 +16,7 @@ from saesteer.errors import InputError, UnknownName
 from saesteer.evaluation import split
 from saesteer.judges import FingerprintedJudge, Judge, JudgeRequest, load_judge
 from saesteer.judges.by_concept import JudgeByConcept
-from saesteer.judges.judge import check_all
+from saesteer.judges.judge import check_all, close_all
 from saesteer.judges.making import parts
 from saesteer.model import MODELS
 from saesteer.pipeline.experiment.choices import Tasks
@@ -60,6 +60,10 @@ class Inputs:
     judges: tuple[Judge, ...]
     notes: tuple[str, ...] = ()
     """What was left out of the texts."""
+
+    def close(self) -> None:
+        """Give back what the judges hold, who were made here from lines."""
+        close_all((self.judge, *self.judges))
 
     @property
     def concepts(self) -> dict[str, Concept]:

@@ -113,7 +113,10 @@ class Prepared:
         self.out.mkdir(parents=True, exist_ok=True)
         with alone(self.out / ".run.lock", self.out):
             about = self._begin(command, foretold or self.estimate())
-            self._cells(report)
+            try:
+                self._cells(report)
+            finally:
+                self.inputs.close()
             about["attempts"][-1]["finished"] = _now()
             write_json(self.out / RUN, about)
             report("writing the report", 1, 1)

@@ -116,8 +116,13 @@ def test_judges_are_closed_when_it_is_done(tmp_path, monkeypatch):
 
 def test_less_of_a_behaviour_is_chosen_and_reported(tmp_path):
     """The weaker of two strengths, the other of which brings the concept about."""
-    config = {"concepts": [WEDDING], "methods": ["diffmean"], "strengths": [0.01, 0.4], "coherence": 0.0}
-    config |= {"writing": {"max_new_tokens": 24}}
+    config = {
+        "concepts": ["world/wedding"],
+        "methods": ["diffmean"],
+        "strengths": [0.01, 0.4],
+        "coherence": 0.0,
+    }
+    config |= {"writing": {"max_new_tokens": 30}, "prompts": 8}
     found = {aim: run_experiment(small(**config, aim=aim), tmp_path / aim) for aim in ("more", "less")}
     chosen = {aim: each.cells[0].record["chosen"]["strength"] for aim, each in found.items()}
     assert chosen == {"more": 0.4, "less": 0.01}

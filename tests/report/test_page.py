@@ -130,6 +130,21 @@ def test_figures_are_those_of_the_record(html, report):
     assert f">{outcome.ratio.estimate:.1f}×</a>" in html  # noqa: RUF001
 
 
+def test_counts_stand_beside_the_figures(report):
+    def change(method):
+        figures = replace(method.outcome.figures, samples=731, prompts=13, seeds=3, failed=7)
+        return replace(method, outcome=replace(method.outcome, figures=figures))
+
+    first = report.concepts[0]
+    methods = tuple(change(each) if each.outcome else each for each in first.methods)
+    one = replace(report, concepts=(replace(first, methods=methods),))
+    text = " ".join("".join(Page(render(one)).text).split())
+    counted = sum(each.outcome is not None for each in first.methods)
+    assert text.count("731 samples, 13 prompts, 3 seeds, 7 failed") == counted > 0
+    base = first.base
+    assert f"Unsteered {base.samples} samples, {base.prompts} prompts, 1 seed, {base.failed} failed" in text
+
+
 def test_every_plot_has_words_and_a_table(html):
     svgs = re.findall(r"<svg[^>]*>", html)
     assert len(svgs) == 2 + 2 * 2

@@ -6,6 +6,7 @@ It is the same file there, with model, SAE, data and judge laid over it. The fif
 
 import csv
 import json
+import os
 import re
 import shlex
 import shutil
@@ -122,16 +123,18 @@ def test_the_plans_for_the_real_models_are_read_whole(name, example):
 @pytest.mark.slow  # trains an SAE and writes a few hundred texts
 def test_scar_offline(example, capsys):
     folder = example("scar")
-    subprocess.run([sys.executable, "world_texts.py", "--count", "120"], check=True)
-    assert typed(line_of("scar", "--with world_train.yaml"), tokens="80_000") == 0
+    path = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    subprocess.run([sys.executable, "world_texts.py", "--count", "200"], check=True, env=path)
+    assert typed(line_of("scar", "--with world_train.yaml"), tokens="120_000") == 0
     capsys.readouterr()
     assert main([*shlex.split(line_of("scar", "detect world_texts"))[1:], "--json"]) == 0
     detected = json.loads(capsys.readouterr().out)
     assert detected["figures"]["auroc"]["estimate"] > 0.9
-    assert typed(line_of("scar", "--with world.yaml")) == 0
+    line = line_of("scar", "--with world.yaml") + " --set strengths=[-50,-5,1]"
+    assert typed(line, set="side_effects.count=4") == 0
     rows = table_of(folder / "runs/scar")
     steered = rows["toxicity", "scar"]
-    assert float(steered["behaviour"]) < 0.5 * float(steered["base"])
+    assert float(steered["behaviour"]) < 0.5 * float(steered["base_behaviour"])
     assert "Conditioned latent" in check_page(folder / "runs/scar")
 
 

@@ -108,8 +108,11 @@ class Browser:
         self.wait("Page.loadEventFired")
 
     def back(self) -> None:
+        """To the page before; an expression that goes there may be cut off before it answers."""
+        known = self.ask("Page.getNavigationHistory")
+        before = known["entries"][known["currentIndex"] - 1]
         self.forget("Page.loadEventFired")
-        self.value("history.back()")
+        self.ask("Page.navigateToHistoryEntry", entryId=before["id"])
         self.wait("Page.loadEventFired")
 
     def size(self, width: int, height: int, mobile: bool = False) -> None:

@@ -131,7 +131,7 @@ def test_scar_offline(example, capsys):
     assert typed(line_of("scar", "--with world.yaml")) == 0
     rows = table_of(folder / "runs/scar")
     steered = rows["toxicity", "scar"]
-    assert float(steered["behaviour"]) < 0.5 * float(steered["base"])
+    assert float(steered["behaviour"]) < 0.5 * float(steered["base_behaviour"])
     assert "Conditioned latent" in check_page(folder / "runs/scar")
 
 

@@ -278,6 +278,39 @@ def test_a_changed_file_behind_a_name_is_seen(tmp_path):
     assert prepare(config, tmp_path / "run").plan.cells[0].digest != before
 
 
+def test_what_lies_there_of_another_experiment_is_none_of_this_one(tmp_path):
+    """Broken off before its own texts, then before its second cell."""
+    out = tmp_path / "run"
+    run_experiment(small(strengths=[0.2]), out)
+    other = small(strengths=[0.3], seeds=[1])
+
+    def stop(at):
+        def report(what, done, total):
+            if what.startswith(at):
+                raise KeyboardInterrupt
+
+        return report
+
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(other, out, report=stop("the plain model"))
+    with pytest.raises(InputError, match="not come to its first results"):
+        load_run(out)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(other, out, report=stop("world/sea · random_direction"))
+    done, left = load_run(out).cells
+    assert {(row.seed, row.strength) for row in done.tried.rows} == {(1, 0.3)}
+    assert left.tried is None and left.error == "not done yet; run it again"
+
+
+def test_a_judge_without_coherence_is_refused_before_any_method_is_tried(tmp_path):
+    prepared = prepare(small(judge="regex:sea", coherence=0.5), tmp_path / "run")
+    with pytest.raises(InputError, match="the judge gives no coherence"):
+        prepared.rate()
+    with pytest.raises(InputError, match="the judge gives no coherence"):
+        prepared.run()
+    assert not (tmp_path / "run" / "samples").exists()
+
+
 def test_what_a_judge_asks_is_counted_beside_what_was_foretold(tmp_path):
     judge = {"judge": "llm", "client": "oracle"}
     config = small(methods=["random_direction"], strengths=[0.3], judges=[judge], samples={"test": 2})

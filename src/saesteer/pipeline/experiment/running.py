@@ -139,9 +139,15 @@ class Prepared:
             for each in self.inputs.subjects
         ]
         about["cells"] = [
-            {"concept": each.subject.concept.name, "method": each.method.name, "folder": each.folder}
+            {
+                "concept": each.subject.concept.name,
+                "method": each.method.name,
+                "folder": each.folder,
+                "digest": each.digest,
+            }
             for each in self.plan.cells
         ]
+        about["base"] = self.plan.base_digest
         judges = (self.inputs.judge, *self.inputs.judges)
         about |= {"prompts": len(self.inputs.prompts), "prompts_sha256": digest(self.inputs.prompts)}
         about |= {"notes": list(self.plan.notes)}

@@ -19,6 +19,7 @@ from saesteer.errors import InputError, SaesteerError
 from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
 from saesteer.pipeline.experiment.telling import judgements_that_failed
+from saesteer.report.comparison import unlike_first
 from saesteer.runs import Journal
 from tests.cli.tiny import environment
 from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_task
@@ -309,6 +310,22 @@ def test_a_judge_without_coherence_is_refused_before_any_method_is_tried(tmp_pat
     with pytest.raises(InputError, match="the judge gives no coherence"):
         prepared.run()
     assert not (tmp_path / "run" / "samples").exists()
+
+
+def test_judges_of_one_name_are_told_apart(tmp_path):
+    """In a run's table, and between runs."""
+    one, other = "regex:the", "regex[per=sentence]:the"
+    config = small(methods=["diffmean"], strengths=[0.3], judges=[one, other])
+    (by, another) = report_of(run_experiment(config, tmp_path / "run")).concepts[0].methods[0].judges
+    assert by.judge != another.judge and all("regex (the)" in each.judge for each in (by, another))
+    header = (tmp_path / "run" / TABLE).read_text().splitlines()[0]
+    assert f"{by.judge}: behaviour," in header and f"{another.judge}: behaviour," in header
+    alone = config | {"judges": []}
+    runs = {
+        each: report_of(run_experiment(alone | {"judge": each}, tmp_path / f"run{len(each)}"))
+        for each in (one, other)
+    }
+    assert unlike_first(runs, other) == ["judge"]
 
 
 def test_what_a_judge_asks_is_counted_beside_what_was_foretold(tmp_path):

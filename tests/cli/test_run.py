@@ -52,6 +52,12 @@ def test_a_dry_run_without_the_model_tells_what_the_network_must_give(run, tmp_p
     assert run("run", path, "--out", tmp_path / "out").code == 2 and not (tmp_path / "out").exists()
 
 
+def test_a_dry_run_fails_where_the_run_would(run, tmp_path):
+    """The model is here; it is the prompt that cannot be."""
+    said = run("run", written(tmp_path, prompts=["It was late", " "]), "--dry-run")
+    assert said.code == 2 and "no time is estimated" not in said.out
+
+
 def test_a_run_ends_with_its_report_which_is_made_again_from_the_disk(run, tmp_path):
     out = tmp_path / "out"
     said = run("run", written(tmp_path), "--set", "strengths=[0.25]", "--out", out)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from saesteer.errors import CorruptFile, InputError
-from saesteer.evaluation import SweepResult, join
+from saesteer.evaluation import SweepResult, join, own_judgements
 
 JUDGED = {f"p{i}": [(0.5, 1.0), (0.0, 0.5), (None, None)] for i in range(4)}
 
@@ -45,6 +45,16 @@ def test_join_refuses_a_sample_twice(make_rows):
     assert len(join([one, other]).rows) == 24
     with pytest.raises(InputError, match="12 samples stand twice"):
         join([one, one])
+
+
+def test_a_join_knows_the_judge_of_all_its_sweeps_and_what_they_were_of(make_rows):
+    asked = {"judge": "oracle", "judge_fingerprint": "f", "arms": [{"concept": "sea"}]}
+    parts = [tuple(make_rows(JUDGED)), tuple(make_rows(JUDGED, 0.5))]
+    found = join([SweepResult(rows, asked) for rows in parts])
+    assert {each.judge for each in own_judgements(found)} == {"oracle"}
+    assert found.provenance["judge_fingerprint"] == "f" and len(found.provenance["arms"]) == 2
+    other = join([SweepResult(parts[0], asked), SweepResult(parts[1], asked | {"judge": "x"})])
+    assert "judge" not in other.provenance
 
 
 def test_where_keeps_what_equals(make_rows):

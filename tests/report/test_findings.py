@@ -81,6 +81,19 @@ def test_the_distance_to_prompting_is_said(report):
     assert any("as much or more (120 %" in line for line in sentences(found))
 
 
+def test_the_distance_to_prompting_is_of_the_concepts_that_both_have(report):
+    """A method that kept its coherence on one concept alone is not held against prompting on all."""
+    found = with_outcomes(report, "prompting", lift=(0.4, 0.5, 0.6))
+    found = with_outcomes(found, "diffmean", lift=(0.1, 0.2, 0.3), behaviour=(0.8, 0.9, 1.0))
+    first, second = found.concepts
+    methods = tuple(replace(m, outcome=None) if m.method == "diffmean" else m for m in first.methods)
+    other = replace(report, concepts=(replace(first, methods=methods), second))
+    easy = with_outcomes(replace(report, concepts=(second,)), "prompting", lift=(0.9, 1.0, 1.0))
+    easy = with_outcomes(easy, "diffmean", lift=(0.1, 0.2, 0.3), behaviour=(0.8, 0.9, 1.0)).concepts
+    found = replace(other, concepts=(other.concepts[0], *easy))
+    assert any("gives 20 % of its lift" in line for line in sentences(found))
+
+
 def test_steering_first_controls_last(report):
     assert [each.role for each in method_findings(report)] == ["steering", "steering", "prompting", "control"]
 

@@ -15,6 +15,12 @@ def test_other_cells_stay():
     assert [cell(each) for each in ("a=1", -1.5, None, True, "")] == ["a=1", -1.5, "", True, ""]
 
 
+def test_a_column_is_no_formula_either():
+    file = io.StringIO()
+    CSVRows(file, ["=cmd()", "b"]).write([{"=cmd()": 1, "b": 2}])
+    assert file.getvalue() == "'=cmd(),b\n1,2\n"
+
+
 def test_rows_are_read_back():
     file = io.StringIO()
     CSVRows(file, ["a", "b"]).write([{"a": 'x"\n,', "b": -2.5}, {"a": "=cmd", "b": None}])

@@ -91,11 +91,12 @@ def _estimate(prepared: Prepared, dry_run: bool) -> tuple[Estimate, str]:
     if not prepared.estimate().texts:
         return prepared.estimate(), ""
     try:
-        return prepared.estimate(prepared.rate()), ""
+        _ = prepared.setup  # with the model
     except InputError as error:
         if not dry_run:
             raise
         return prepared.estimate(), str(error)
+    return prepared.estimate(prepared.rate()), ""
 
 
 def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:

@@ -156,4 +156,11 @@ def join(results: Sequence[SweepResult]) -> SweepResult:
     keys = {(row.setting, row.prompt_id, row.seed, row.sample) for row in rows}
     if len(keys) < len(rows):
         raise InputError(f"{len(rows) - len(keys)} samples stand twice; join other settings or seeds")
-    return SweepResult(rows, {"joined": [result.provenance for result in results]})
+    told = [result.provenance for result in results]
+    shared = {
+        key: told[0][key]
+        for key in ("judge", "judge_fingerprint")
+        if told and all(key in each and each[key] == told[0].get(key) for each in told)
+    }
+    arms = [arm for each in told for arm in each.get("arms", ())]
+    return SweepResult(rows, {**shared, **({"arms": arms} if arms else {}), "joined": told})

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from saesteer.errors import SaesteerError
 from saesteer.model import LanguageModel
+from saesteer.model.sampling import Sampling
 from saesteer.runs import Journal, digest
 from saesteer.saes import SAE
 from saesteer.steering import SteeringSpec, steer
@@ -44,6 +45,9 @@ class Writing:
     top_p: float | None = None
     stop: bool = True
     """Whether a text ends where the model ends it."""
+
+    def __post_init__(self) -> None:
+        Sampling(self.temperature, self.top_k, self.top_p)  # InputError
 
 
 @dataclass(frozen=True, eq=False)

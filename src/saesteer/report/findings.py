@@ -129,14 +129,21 @@ def _about(each: MethodFinding, report: Report) -> str:
 
 
 def _gap(found: Sequence[MethodFinding], report: Report) -> str:
-    """How far the best steering is from prompting."""
+    """How far the best steering is from prompting, on the concepts where both have a setting."""
     prompting = next((each for each in found if each.role == "prompting" and each.lift), None)
     steering = next((each for each in found if each.role == "steering" and each.lift is not None), None)
     if prompting is None or steering is None or not prompting.lift or steering.lift is None:
         return ""
-    share = steering.lift / prompting.lift
-    if report.sign * prompting.lift < 0:
+    pairs = [
+        (one.outcome.lift.estimate, other.outcome.lift.estimate)
+        for concept in report.concepts
+        if (one := concept.method(steering.method)) and (other := concept.method(prompting.method))
+        if one.outcome and other.outcome
+    ]
+    lifts = [median(each) for each in zip(*pairs, strict=True)]
+    if not lifts or report.sign * lifts[1] <= 0:
         return ""  # it goes the other way
+    share = lifts[0] / lifts[1]
     if share >= 1:
         told = f"({share * 100:.0f} %, by medians, an estimate)"
         does = "lifts" if report.sign > 0 else "lowers"

@@ -21,7 +21,7 @@ class CSVRows:
 
     def __init__(self, file: IO[str], columns: Sequence[str]) -> None:
         self._writer, self._columns = csv.writer(file, lineterminator="\n"), tuple(columns)
-        self._writer.writerow(self._columns)
+        self._writer.writerow(map(cell, self._columns))
 
     def write(self, rows: Iterable[dict[str, Any]]) -> None:
         """Rows with exactly these columns."""

@@ -99,6 +99,7 @@ def test_a_language_model_is_asked_a_tasks_own_questions(tmp_path):
         ({"prompts": ["one"]}, "give two or more"),
         ({"prompts": "none.txt"}, "none.txt"),
         ({"texts": "none.txt"}, "none.txt"),
+        ({"methods": [{"spec": "none.yaml", "name": "mine"}]}, "'mine': there is no file none.yaml"),
         ({"concepts": {"tasks": "nowhere"}}, "no criteria.json below nowhere"),
     ],
 )

@@ -19,6 +19,7 @@ from saesteer.errors import InputError, SaesteerError
 from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
 from saesteer.pipeline.experiment.telling import judgements_that_failed
+from saesteer.report.comparison import unlike_first
 from saesteer.runs import Journal
 from tests.cli.tiny import environment
 from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_task
@@ -310,6 +311,55 @@ def test_a_changed_file_behind_a_name_is_seen(tmp_path):
     assert prepare(config, tmp_path / "run").plan.cells[0].digest == before
     Path(tmp_path / "a.yaml").write_text("version: 1\n# other\n")
     assert prepare(config, tmp_path / "run").plan.cells[0].digest != before
+
+
+def test_what_lies_there_of_another_experiment_is_none_of_this_one(tmp_path):
+    """Broken off before its own texts, then before its second cell."""
+    out = tmp_path / "run"
+    run_experiment(small(strengths=[0.2]), out)
+    other = small(strengths=[0.3], seeds=[1])
+
+    def stop(at):
+        def report(what, done, total):
+            if what.startswith(at):
+                raise KeyboardInterrupt
+
+        return report
+
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(other, out, report=stop("the plain model"))
+    with pytest.raises(InputError, match="not come to its first results"):
+        load_run(out)
+    with pytest.raises(KeyboardInterrupt):
+        run_experiment(other, out, report=stop("world/sea · random_direction"))
+    done, left = load_run(out).cells
+    assert {(row.seed, row.strength) for row in done.tried.rows} == {(1, 0.3)}
+    assert left.tried is None and left.error == "not done yet; run it again"
+
+
+def test_a_judge_without_coherence_is_refused_before_any_method_is_tried(tmp_path):
+    prepared = prepare(small(judge="regex:sea", coherence=0.5), tmp_path / "run")
+    with pytest.raises(InputError, match="the judge gives no coherence"):
+        prepared.rate()
+    with pytest.raises(InputError, match="the judge gives no coherence"):
+        prepared.run()
+    assert not (tmp_path / "run" / "samples").exists()
+
+
+def test_judges_of_one_name_are_told_apart(tmp_path):
+    """In a run's table, and between runs."""
+    one, other = "regex:the", "regex[per=sentence]:the"
+    config = small(methods=["diffmean"], strengths=[0.3], judges=[one, other])
+    (by, another) = report_of(run_experiment(config, tmp_path / "run")).concepts[0].methods[0].judges
+    assert by.judge != another.judge and all("regex (the)" in each.judge for each in (by, another))
+    header = (tmp_path / "run" / TABLE).read_text().splitlines()[0]
+    assert f"{by.judge}: behaviour," in header and f"{another.judge}: behaviour," in header
+    alone = config | {"judges": []}
+    runs = {
+        each: report_of(run_experiment(alone | {"judge": each}, tmp_path / f"run{len(each)}"))
+        for each in (one, other)
+    }
+    assert unlike_first(runs, other) == ["judge"]
 
 
 def test_what_a_judge_asks_is_counted_beside_what_was_foretold(tmp_path):

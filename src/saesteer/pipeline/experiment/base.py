@@ -6,8 +6,10 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from saesteer.errors import InputError
 from saesteer.evaluation import SweepResult, baseline, join, judge_rows
 from saesteer.pipeline.experiment.cell import Spent, judging, some_judged, spent_since, written
+from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.planning import BASE, CELL, Plan
 from saesteer.pipeline.experiment.setup import Report, Setup
 from saesteer.runs import write_json
@@ -36,12 +38,23 @@ def run_base(setup: Setup, plan: Plan, report: Report) -> tuple[SweepResult, Spe
         for seed in config.seeds
     ]
     base = SweepResult.load(join(found).save(folder))
+    check_coherence(config, base)
     for judge in setup.inputs.judges:
         judge_rows(base, judge, setup.inputs.concepts)
-    write_json(folder / CELL, {"digest": plan.base_digest})
+    write_json(folder / CELL, {"digest": plan.base_digest, "model": setup.lm.fingerprint()})
     one = base.where(concept=concepts[0].name)  # the others' rows are of the same texts
     seconds = time.monotonic() - start
     return base, replace(spent_since(setup, before), seconds=seconds, **written(one))
+
+
+def check_coherence(config: ExperimentConfig, written: SweepResult) -> None:
+    """InputError where settings are to keep a coherence that the judge does not give, before any is tried."""
+    good = [row for row in written.rows if row.ok]
+    if config.coherence and good and all(row.coherence is None for row in good):
+        raise InputError(
+            "the judge gives no coherence, which chosen settings are to keep; combine it with one that does, "
+            "such as combined[coherence=oracle]:JUDGE, or give coherence: 0"
+        )
 
 
 def load_base(out: Path) -> SweepResult:

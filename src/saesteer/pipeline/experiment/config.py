@@ -10,6 +10,7 @@ strengths: [0.16, 0.24, 0.32]
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
@@ -31,6 +32,9 @@ from saesteer.runs.fields import made
 
 MARGIN: Final = 0.03
 """Asked beyond the coherence on the selection half: the best of many settings flatters itself there."""
+
+MOST_OPENINGS: Final = 10_000
+"""The world writes them one by one, and has not endlessly many different ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +83,20 @@ class ExperimentConfig:
             raise InputError("batch and writing: max_new_tokens are 1 or more; mend them")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
             raise InputError(f"seeds are different whole numbers from 0, got {list(self.seeds)}")
+        if max(self.seeds) >= 2**63:
+            raise InputError(f"a seed is below 2^63, got {max(self.seeds)}; give a smaller one")
         if isinstance(self.prompts, int) and self.prompts < 2:
             raise InputError(
                 f"prompts is 2 or more, half to choose by, half to report on; got {self.prompts}"
             )
+        if isinstance(self.prompts, int) and self.prompts > MOST_OPENINGS:
+            raise InputError(
+                f"prompts is {MOST_OPENINGS:,} of the world's openings at most, got {self.prompts}; "
+                "give a file for more"
+            )
+        for goal in (self.goal, *(each.goal for each in self.methods)):
+            if goal is not None and not 0 < goal < math.inf:
+                raise InputError(f"a goal is a number of times above 0, got {goal:g}; try 3")
         names = [each.name for each in self.methods]
         if twice := sorted({each for each in names if names.count(each) > 1}):
             raise InputError(f"two methods are called {twice[0]!r}; give them names of their own (name: ...)")

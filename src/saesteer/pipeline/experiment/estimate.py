@@ -14,6 +14,7 @@ from saesteer.evaluation import Arm, evaluate
 from saesteer.judges import SpendingJudge
 from saesteer.judges.foretelling import Asked, foretold
 from saesteer.judges.function import function_judge
+from saesteer.pipeline.experiment.base import check_coherence
 from saesteer.pipeline.experiment.inputs import Inputs, stand_in
 from saesteer.pipeline.experiment.planning import Cell, Plan
 from saesteer.pipeline.experiment.setup import Setup
@@ -95,4 +96,6 @@ def probe(setup: Setup, most: int) -> Rate:
     found = evaluate(setup.lm, [arm], prompts, -(-texts // len(prompts)), free, seed=config.seeds[0],
                      batch=config.batch, **config.writing_options)  # fmt: skip
     seconds = max(1e-6, time.monotonic() - start)
+    if free is judge:
+        check_coherence(config, found)
     return Rate(len(found.rows) / seconds, sum(row.tokens for row in found.rows) / len(found.rows))

@@ -98,6 +98,9 @@ def read_inputs(config: ExperimentConfig) -> Inputs:
     if config.texts is not None:
         found = [each.text for each in read_texts(config.texts.source)]
         texts = tuple(dict.fromkeys(found))[: config.texts.count]
+    for method in config.methods:
+        if method.spec is not None and not Path(method.spec).is_file():
+            raise InputError(f"the method {method.name!r}: there is no file {method.spec}; check the path")
     judge, *others = (_judge(given, subjects) for given in (config.judge, *config.judges))
     for each in (judge, *others):
         if not isinstance(each, FingerprintedJudge):

@@ -189,7 +189,7 @@ def _provenance(run: ExperimentRun) -> dict[str, Any]:
     return {
         "model": f"{about['model']['name']} ({about['model']['fingerprint'][:12]})",
         **{f"SAE {name}": each for name, each in saes.items()},
-        "judge": about["judges"][0]["name"],
+        "judge": f"{about['judges'][0]['name']} ({about['judges'][0]['fingerprint'][:12]})",
         "prompts": str(about["prompts_sha256"])[:12],
         "seeds": ", ".join(map(str, config.seeds)),
         **about["versions"],

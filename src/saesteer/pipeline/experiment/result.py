@@ -32,7 +32,7 @@ class CellResult:
     folder: str
     """Below the run's."""
     record: Mapping[str, Any]
-    """What cell.json says; empty where it was never begun."""
+    """What cell.json says; empty where it was never done, or only for what was asked here before."""
     tried: SweepResult | None
     """The selection half; None where the cell failed."""
     tested: SweepResult | None
@@ -94,10 +94,12 @@ def load_run(folder: str | Path) -> ExperimentRun:
     about = read_json(folder / RUN)
     if not isinstance(about, dict) or not isinstance(about.get("cells"), list):
         raise CorruptFile(f"{folder / RUN} is not of this version; run it again")
-    if not (folder / BASE / CELL).is_file():
+    model = about.get("model", {}).get("fingerprint")
+    base = _record(folder / BASE / CELL, about.get("base"), model)
+    if not base:
         raise InputError(f"{folder} is a run that has not come to its first results; run it again")
     methods = {each.name: each for each in config.methods}
-    cells = tuple(_cell(folder, each, methods) for each in about["cells"])
+    cells = tuple(_cell(folder, each, methods, model) for each in about["cells"])
     costs = tuple(Journal(folder / COSTS))
     return ExperimentRun(folder, config, about, SweepResult.load(folder / BASE), cells, costs)
 
@@ -109,17 +111,27 @@ def judgements_in(result: SweepResult | None) -> list[RowJudgement]:
     return Judgements(result.folder).read()
 
 
-def _cell(root: Path, entry: Mapping[str, Any], methods: Mapping[str, MethodChoice]) -> CellResult:
+def _record(path: Path, digest: Any, model: Any) -> dict[str, Any]:
+    """How a part ended; empty where it was not done, or for another experiment or model in this folder."""
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise CorruptFile(f"{path} is not of this version; run it again")
+    same = found.get("digest") == digest and found.get("model", model) == model
+    return found if same else {}
+
+
+def _cell(
+    root: Path, entry: Mapping[str, Any], methods: Mapping[str, MethodChoice], model: Any
+) -> CellResult:
     try:
         concept, method, folder = entry["concept"], methods[entry["method"]], entry["folder"]
+        digest = entry["digest"]
     except (KeyError, TypeError) as error:
         raise CorruptFile(
             f"{root / RUN} names a cell that its config has not ({error}); run it again"
         ) from error
     place = contained(root, folder)
-    record = read_json(place / CELL) if (place / CELL).is_file() else {}
-    if not isinstance(record, dict):
-        raise CorruptFile(f"{place / CELL} is not of this version; run it again")
+    record = _record(place / CELL, digest, model)
     if not record or record.get("error") is not None:
         return CellResult(concept, method, folder, record, None, None, None)
     tested = SweepResult.load(place / TESTED) if record.get("chosen") else None

@@ -18,7 +18,7 @@ import torch
 import yaml
 
 from saesteer.errors import InputError
-from saesteer.judges import judge_name
+from saesteer.judges import Judge, judge_name
 from saesteer.pipeline.experiment.base import run_base
 from saesteer.pipeline.experiment.cell import Spent
 from saesteer.pipeline.experiment.config import ExperimentConfig
@@ -142,13 +142,22 @@ class Prepared:
             for each in self.inputs.subjects
         ]
         about["cells"] = [
-            {"concept": each.subject.concept.name, "method": each.method.name, "folder": each.folder}
+            {
+                "concept": each.subject.concept.name,
+                "method": each.method.name,
+                "folder": each.folder,
+                "digest": each.digest,
+            }
             for each in self.plan.cells
         ]
+        about["base"] = self.plan.base_digest
         judges = (self.inputs.judge, *self.inputs.judges)
         about |= {"prompts": len(self.inputs.prompts), "prompts_sha256": digest(self.inputs.prompts)}
         about |= {"notes": list(self.plan.notes)}
-        about["judges"] = [{"name": judge_name(each), "fingerprint": each.fingerprint()} for each in judges]  # type: ignore[attr-defined]
+        about["judges"] = [
+            {"name": name, "fingerprint": each.fingerprint()}  # type: ignore[attr-defined]
+            for name, each in zip(_names(judges), judges, strict=True)
+        ]
         about.setdefault("estimate", foretold.record)
         about.setdefault("attempts", []).append({"started": _now(), "processes": len(self.places.all)})
         write_json(self.out / RUN, about)
@@ -225,6 +234,15 @@ def _read(path: Path, asked: str) -> dict[str, Any]:
     found = read_json(path) if path.is_file() else {}
     same = isinstance(found, dict) and found.get("asked") == asked
     return {key: found[key] for key in ("estimate", "attempts") if key in found} if same else {}
+
+
+def _names(judges: Sequence[Judge]) -> list[str]:
+    """Names of judges, which tell two of one kind apart: the tables of a report know no more of them."""
+    names = [judge_name(each) for each in judges]
+    prints = [each.fingerprint()[:8] for each in judges]  # type: ignore[attr-defined]
+    return [
+        name if names.count(name) == 1 else f"{name} {sign}" for name, sign in zip(names, prints, strict=True)
+    ]
 
 
 def _now() -> str:

@@ -52,8 +52,6 @@ def page(record: Mapping[str, Any] | None = None) -> str:
             "",
         ]
         lines += [f"    {line}" for line in held[name]["commands"]] + [""]
-        seconds = sum(held[name]["commands"].values())
-        lines += [f"{seconds:.0f} seconds of one thread, the loading of every command among them.", ""]
         lines += _scorers(held[name]) if "summary" in held[name] else _methods(name, held[name])
         if "deltas" in held[name]:
             lines += _deltas(held[name])
@@ -78,7 +76,7 @@ def _scorers(found: Mapping[str, Any]) -> list[str]:
     for each in found["summary"]:
         mean = each["mean"]
         shown = f"{mean['estimate']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]" if mean else "-"
-        rows.append([each["scorer"], each["figure"], str(each["latents"]), shown])
+        rows.append([each["scorer"], each["headline"], str(each["latents"]), shown])
     return _table(["scorer", "figure", "latents", "mean, 95 %"], rows)
 
 

@@ -27,6 +27,7 @@ PAGES = {
     "methods_compared": "write_methods",
     "scar": "write_scar",
     "topic_alignment": "write_topic",
+    "twins": "write_twins",
 }
 
 

@@ -125,7 +125,7 @@ def test_scar_offline(example, capsys):
     folder = example("scar")
     path = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     subprocess.run([sys.executable, "world_texts.py", "--count", "200"], check=True, env=path)
-    assert typed(line_of("scar", "--with world_train.yaml"), tokens="120_000") == 0
+    assert typed(line_of("scar", "--with world_train.yaml"), tokens="160_000") == 0
     capsys.readouterr()
     assert main([*shlex.split(line_of("scar", "detect world_texts"))[1:], "--json"]) == 0
     detected = json.loads(capsys.readouterr().out)
@@ -133,8 +133,9 @@ def test_scar_offline(example, capsys):
     line = line_of("scar", "--with world.yaml") + " --set strengths=[-50,-5,1]"
     assert typed(line, set="side_effects.count=4") == 0
     rows = table_of(folder / "runs/scar")
-    steered = rows["toxicity", "scar"]
-    assert float(steered["behaviour"]) < 0.5 * float(steered["base_behaviour"])
+    latent, direction = rows["toxicity", "scar"], rows["toxicity", "diffmean"]
+    assert float(latent["behaviour"]) < float(latent["base_behaviour"])  # after a short training
+    assert float(direction["behaviour"]) < 0.5 * float(direction["base_behaviour"])
     assert "Conditioned latent" in check_page(folder / "runs/scar")
 
 

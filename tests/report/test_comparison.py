@@ -154,3 +154,15 @@ def test_it_takes_two_runs_and_an_html_file(runs, tmp_path):
         write_comparison(runs, tmp_path / "x.md")
     path = write_comparison(runs, tmp_path / "x.html")
     assert path.read_text(encoding="utf-8") == render_comparison(runs)
+
+
+def test_other_texts_of_one_concept_do_not_compare_but_another_concept_does():
+    def noted(**texts):
+        run = made_run(2, 4)
+        return replace(run, provenance={**run.provenance, **{f"texts of {k}": v for k, v in texts.items()}})
+
+    first = noted(sea="ab12", war="00ff")
+    assert unlike_first({"a": first, "b": noted(sea="ab12", dogs="77aa")}, "b") == []
+    assert unlike_first({"a": first, "b": noted(sea="cd34", war="00ff")}, "b") == ["texts of sea"]
+    longer = replace(first, asked=(*first.asked, ("writing", "up to 80 tokens")))
+    assert unlike_first({"a": first, "b": longer}, "b") == ["writing"]

@@ -125,6 +125,14 @@ def test_permutations_of_one_constant_find_nothing():
     assert statistics.permutation_test(np.full(8, 0.1), np.arange(8) < 3, n=99) == 1
 
 
+def test_few_differences_have_every_flip_counted():
+    assert statistics.sign_flip_test(np.array([1.0, 2.0, 4.0])) == 2 / 8  # the least that three can give
+    assert statistics.sign_flip_test(np.array([1.0, 2.0, 4.0]), alternative="greater") == 1 / 8
+    assert statistics.sign_flip_test(np.array([3.0, -1.0, 2.0]), seed=5) == 4 / 8
+    assert statistics.sign_flip_test(np.full(9, 0.3), n=512) == 2 / 512
+    assert statistics.sign_flip_test(np.full(9, 0.3), n=511) != 2 / 512  # drawn, and the observed one
+
+
 def test_sign_flips_agree_with_every_flip():
     differences = np.array([0.4, 1.2, -0.3, 0.8, 0.9, 0.1, 0.7])
     flips = np.array(np.meshgrid(*[[-1, 1]] * 7)).reshape(7, -1)

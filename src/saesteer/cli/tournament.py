@@ -13,7 +13,7 @@ from saesteer.cli.words import one_line
 from saesteer.errors import InputError
 
 if TYPE_CHECKING:
-    from saesteer.evaluation import Row, Tournament
+    from saesteer.evaluation import Row, SweepResult, Tournament
     from saesteer.statistics import Interval
 
 HALVES = ("test", "selection", "both")
@@ -22,7 +22,10 @@ SIDES = ("setting", "method")
 
 def tournament(
     folder: Annotated[
-        Path, typer.Argument(metavar="SWEEP_FOLDER", help="Folder with rows.parquet.", show_default=False)
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Of a sweep, with rows.parquet, or of a run.", show_default=False
+        ),
     ],
     client: Annotated[
         str, typer.Argument(metavar="CLIENT", help="oracle, openai:NAME, hf:FOLDER ...", show_default=False)
@@ -47,15 +50,15 @@ def tournament(
 ) -> None:
     """The settings of a sweep against each other, text by text.
 
-    Every two of them on every prompt that both have, in both orders; ratings by Bradley-Terry and Elo with
-    95 % intervals over prompts, and how far the judge leans to the text that it is shown first.
+    Of the folder of a run: the chosen settings of its methods. Every two of them on every prompt that both
+    have, in both orders; ratings by Bradley-Terry and Elo with 95 % intervals over prompts, and how far the
+    judge leans to the text that it is shown first.
 
     Example: saesteer tournament runs/sweep-0123456789ab openai:gpt-4o-mini --cache answers
 
     Example: saesteer tournament runs/sweep-0123456789ab oracle --by method --samples 1
     """
     from saesteer.cli.terminal import print_json, print_table, progress
-    from saesteer.evaluation import SweepResult
     from saesteer.evaluation import tournament as hold
     from saesteer.evaluation.judgements import concepts_of
     from saesteer.evaluation.tournament import contestant
@@ -64,8 +67,8 @@ def tournament(
 
     _one_of("--half", half, HALVES)
     _one_of("--by", by, SIDES)
-    result = SweepResult.load(folder)
-    concepts = concepts_of(result, [load_concept(each) for each in concept or ()])
+    result, own = _texts(folder)
+    concepts = concepts_of(result, [load_concept(each) for each in concept or own])
     rows = [
         row
         for row in result.rows
@@ -79,6 +82,21 @@ def tournament(
         print_json({"judge": judge.name, "criterion": criterion, "half": half, "tournament": found})
     else:
         print_table(*_lines(found, judge.name, criterion))
+
+
+def _texts(folder: Path) -> tuple[SweepResult, list[str]]:
+    """The texts of a sweep, or of the test halves of a run; and the names of its concepts."""
+    from saesteer.evaluation import SweepResult, join
+
+    if not (folder / "run.json").is_file():
+        return SweepResult.load(folder), []
+    from saesteer.pipeline.experiment import load_run
+
+    found = load_run(folder)
+    halves = [each.tested for each in found.cells if each.tested is not None]
+    if not halves:
+        raise InputError(f"no method of the run {folder} has texts of the test half yet; run it on")
+    return join(halves), list(found.config.concepts) if isinstance(found.config.concepts, tuple) else []
 
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:

@@ -20,7 +20,9 @@ from saesteer.runs import plain, write_text
 
 HOME: Final = "report.html"
 """The page of each run, in its folder."""
-_DECIDES: Final = re.compile(r"(prompts?|judge)\b", re.IGNORECASE)
+_DECIDES: Final = re.compile(r"(prompts?|judge|writing|texts of)\b", re.IGNORECASE)
+_TEXTS: Final = "texts of "
+"""Before a concept's name; a concept that one run lacks is not compared."""
 """What begins the name of a line of what was asked, or noted: figures of different ones do not compare."""
 
 
@@ -87,10 +89,14 @@ def differing(asked: list[tuple[tuple[str, str], ...]]) -> list[tuple[str, list[
 
 
 def unlike_first(runs: Mapping[str, Report], name: str) -> list[str]:
-    """Names of the prompts or judges in which a run differs from the first one."""
+    """Names of what figures hang on (prompts, judges, writing, a concept's texts) and the two differ in."""
     pair = (next(iter(runs.values())), runs[name])
     first, own = map(_deciding, pair)
-    found = [each for each in dict.fromkeys([*first, *own]) if first.get(each) != own.get(each)]
+    alone = {
+        each for each in {*first, *own} if each.startswith(_TEXTS) and not (each in first and each in own)
+    }
+    names = [each for each in dict.fromkeys([*first, *own]) if each not in alone]
+    found = [each for each in names if first.get(each) != own.get(each)]
     shown = [{text.prompt for c in each.concepts for m in c.methods for text in m.pairs} for each in pair]
     if all(shown) and shown[0].isdisjoint(shown[1]):
         found.append("prompts of the samples shown")
@@ -131,7 +137,7 @@ def _result(report: Report, concept: str, method: str) -> MethodResult | None:
 
 
 def _deciding(report: Report) -> dict[str, str]:
-    """What of prompts and judge was asked and noted."""
+    """What was asked and noted that figures hang on."""
     lines = [*report.asked, *flat(plain(report.provenance))]
     found = {name: value for name, value in lines if _DECIDES.match(name)}
     return found | {"number of prompts of the unsteered texts": str(report.concepts[0].base.prompts)}

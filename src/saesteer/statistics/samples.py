@@ -28,6 +28,7 @@ and with one group it is a point.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -94,11 +95,18 @@ def sign_flip_test(
     seed: int = 0,
     alternative: Alternative = "two-sided",
 ) -> float:
-    """p-value of the mean of paired differences under `n` random flips of signs, the observed one counted."""
+    """p-value of the mean of paired differences under flips of their signs.
+
+    All flips where there are at most `n` of them, which is exact; else `n` drawn ones and the observed one.
+    """
     _check_alternative(alternative)
     values = numbers(differences, "differences")
-    rng = np.random.default_rng(seed)
-    sums = np.concatenate([[values.sum()], *(_signs(rng, n, len(values)) @ values,)])
+    if 2 ** len(values) <= n:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(values))))
+        sums = signs @ values  # the first is the observed one
+    else:
+        rng = np.random.default_rng(seed)
+        sums = np.concatenate([[values.sum()], _signs(rng, n, len(values)) @ values])
     return float(_tail(sums[:, None], alternative)[0])
 
 

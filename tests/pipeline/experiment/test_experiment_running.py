@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from saesteer.cli.main import main
 from saesteer.errors import InputError, SaesteerError
 from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
@@ -104,6 +105,17 @@ def test_markdown_and_figures_lie_beside_the_page(whole):
     shown = [each for each in figures if each.endswith(".svg")]
     assert shown and all(f"figures/{each}" in text for each in shown)
     assert 'href="report.md"' in (whole.folder / REPORT).read_text(encoding="utf-8")
+
+
+def test_methods_of_a_run_meet_in_a_tournament(whole, capsys):
+    assert (
+        main(["tournament", str(whole.folder), "oracle", "--by", "method", "--samples", "1", "--json"]) == 0
+    )
+    found = json.loads(capsys.readouterr().out)["tournament"]
+    chosen = {each.method.name for each in whole.cells if each.tested is not None}
+    assert {each["name"] for each in found["ratings"]} == chosen and len(chosen) > 2
+    assert main(["judge", str(whole.folder), "oracle"]) == 2
+    assert "is the folder of a run; name one of its sweeps, such as" in capsys.readouterr().err
 
 
 def test_judges_are_closed_when_it_is_done(tmp_path, monkeypatch):

@@ -191,6 +191,7 @@ def _provenance(run: ExperimentRun) -> dict[str, Any]:
         **{f"SAE {name}": each for name, each in saes.items()},
         "judge": f"{about['judges'][0]['name']} ({about['judges'][0]['fingerprint'][:12]})",
         "prompts": str(about["prompts_sha256"])[:12],
+        **{f"texts of {each['name']}": str(each["sha256"])[:12] for each in about["concepts"]},
         "seeds": ", ".join(map(str, config.seeds)),
         **about["versions"],
     }

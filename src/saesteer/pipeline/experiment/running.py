@@ -135,6 +135,7 @@ class Prepared:
             {
                 "name": each.concept.name,
                 "description": each.concept.description,
+                "sha256": digest(each.concept),
                 "words": over_represented(each.concept.positive, each.concept.negative)
                 if each.has_texts
                 else (),

@@ -82,7 +82,8 @@ def _prompting(report: Report) -> str:
     if not count:
         return ""
     return (
-        f"Against prompting: in {count} pairs of concept and steering method, behaviour is clearly higher in "
+        f"Against prompting: in {count} pair{'s' if count > 1 else ''} of concept and steering method, "
+        "behaviour is clearly higher in "
         f"{up}, clearly lower in {down} and undecided in {count - up - down}."
     )
 
@@ -129,8 +130,9 @@ def _failures(report: Report) -> str:
     if not report.failures:
         return ""
     places = len({each.where for each in report.failures})
+    count = sum(each.count for each in report.failures)
     return (
-        f"Not done: {sum(each.count for each in report.failures)} things failed in {places} "
+        f"Not done: {count} thing{'s' if count > 1 else ''} failed in {places} "
         f"place{'s' if places > 1 else ''} and count nowhere; they are listed below."
     )
 

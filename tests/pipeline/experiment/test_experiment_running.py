@@ -19,7 +19,7 @@ from saesteer.cli.main import main
 from saesteer.errors import InputError, SaesteerError
 from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
-from saesteer.pipeline.experiment.telling import judgements_that_failed
+from saesteer.pipeline.experiment.telling import cost_of, judgements_that_failed
 from saesteer.report.comparison import unlike_first
 from saesteer.runs import Journal
 from tests.cli.tiny import environment
@@ -323,6 +323,14 @@ def test_a_changed_file_behind_a_name_is_seen(tmp_path):
     assert prepare(config, tmp_path / "run").plan.cells[0].digest == before
     Path(tmp_path / "a.yaml").write_text("version: 1\n# other\n")
     assert prepare(config, tmp_path / "run").plan.cells[0].digest != before
+
+
+def test_what_another_experiment_took_in_this_folder_is_no_cost_of_this_one(tmp_path):
+    first = run_experiment(small(concepts=[SEA], methods=["prompting"], seeds=[3]), tmp_path)
+    took = cost_of(first)
+    again = run_experiment(small(concepts=[SEA], methods=["prompting"], seeds=[4]), tmp_path)
+    assert cost_of(again).texts == took.texts > 0
+    assert cost_of(again).seconds < sum(each.get("seconds", 0) for each in Journal(tmp_path / COSTS))
 
 
 def test_what_lies_there_of_another_experiment_is_none_of_this_one(tmp_path):

@@ -100,7 +100,8 @@ def load_run(folder: str | Path) -> ExperimentRun:
         raise InputError(f"{folder} is a run that has not come to its first results; run it again")
     methods = {each.name: each for each in config.methods}
     cells = tuple(_cell(folder, each, methods, model) for each in about["cells"])
-    costs = tuple(Journal(folder / COSTS))
+    # Those of another experiment, which was run in this folder before, stand beside no estimate of this one.
+    costs = tuple(each for each in Journal(folder / COSTS) if each.get("asked") == about["asked"])
     return ExperimentRun(folder, config, about, SweepResult.load(folder / BASE), cells, costs)
 
 

@@ -169,7 +169,8 @@ class Prepared:
         costs, left = Journal(self.out / COSTS), [each.folder for each in self._undone()]
         start = time.monotonic()
         base, spent = run_base(self.setup, self.plan, report)
-        costs.append({"what": BASE, **asdict(spent)})
+        asked = {"asked": digest(self.config.to_dict())}
+        costs.append({"what": BASE, **asked, **asdict(spent)})
         begun = len(self.plan.cells) - len(left)
         many = len(self.places.all) > 1 and len(left) > 1
         if not many:
@@ -180,11 +181,11 @@ class Prepared:
         else:
             done = self._elsewhere(left, report)
         for number, (folder, record) in enumerate(done, start=begun + 1):
-            costs.append({"what": folder, **dict(record.get("spent") or {})})
+            costs.append({"what": folder, **asked, **dict(record.get("spent") or {})})
             if "digest" not in record:  # its process died before it could say anything
                 self._died(folder, record)
             report(folder.partition("/")[2], number, len(self.plan.cells))
-        costs.append({"what": "wall", "wall_seconds": time.monotonic() - start})
+        costs.append({"what": "wall", **asked, "wall_seconds": time.monotonic() - start})
 
     def _undone(self) -> tuple[Cell, ...]:
         return left_of(self.plan, self.out, self.setup.lm.fingerprint())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saesteer.cli import options
+from saesteer.cli.sweeps import sweeps_of
 from saesteer.cli.words import one_line
 from saesteer.errors import InputError
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def agree(
     folder: Annotated[
-        Path, typer.Argument(metavar="SWEEP_FOLDER", help="Folder with rows.parquet.", show_default=False)
+        Path, typer.Argument(metavar="FOLDER", help="Of a sweep, or of a run.", show_default=False)
     ],
     figures: Annotated[
         str | None,
@@ -39,14 +40,15 @@ def agree(
     Example: saesteer agree runs/sweep-0123456789ab --out agreement.html
     """
     from saesteer.cli.terminal import print_json, print_table
-    from saesteer.evaluation import Judgements, SweepResult, agreement, own_judgements
+    from saesteer.evaluation import agreement, own_judgements
+    from saesteer.evaluation.judgements import JudgementsOf
 
     if out is not None:
         options.check_output(out, ".html")
-    result = SweepResult.load(folder)
-    said = [*own_judgements(result), *Judgements(folder).read()]
+    sweeps = sweeps_of(folder)[0]
+    said = [line for each in sweeps for line in own_judgements(each)] + JudgementsOf(sweeps).read()
     names = [each.strip() for each in (figures or "").split(",") if each.strip()]
-    found = agreement(result.rows, said, names, _cuts(thresholds), worst)
+    found = agreement([row for each in sweeps for row in each.rows], said, names, _cuts(thresholds), worst)
     if out is not None:
         from saesteer.report.agreement_page import write_agreement
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from saesteer.cli import options
+from saesteer.cli.sweeps import sweeps_of
 
 
 def judge(
     folder: Annotated[
-        Path, typer.Argument(metavar="SWEEP_FOLDER", help="Folder with rows.parquet.", show_default=False)
+        Path, typer.Argument(metavar="FOLDER", help="Of a sweep, or of a run.", show_default=False)
     ],
     by: Annotated[
         str,
@@ -30,6 +32,7 @@ def judge(
 ) -> None:
     """Ask another judge about the texts of a sweep.
 
+    Of the folder of a run: about the test half of each of its methods, each kept beside its own texts.
     What it says stands in judgements.jsonl in the folder. Texts that it judged before are not asked again; a
     killed call goes on where it stood.
 
@@ -38,32 +41,37 @@ def judge(
     Example: saesteer judge runs/sweep-0123456789ab 'llm[cache=answers]:openai:gpt-4o-mini'
     """
     from saesteer.cli.terminal import print_json, print_table, progress
-    from saesteer.evaluation import SweepResult, judge_rows
+    from saesteer.evaluation import judge_rows
     from saesteer.evaluation.judgements import FILE, concepts_of
     from saesteer.judges import SpendingJudge, judge_name, open_judge
     from saesteer.text import load_concept
 
-    result = SweepResult.load(folder)
+    sweeps, own = sweeps_of(folder)
+    failed = []
     with open_judge(by) as asked, progress() as bar:
-        concepts = concepts_of(result, [load_concept(each) for each in concept or ()])
-        failed = judge_rows(
-            result, asked, concepts, lambda done, total: bar.report("judging texts", done, total)
-        )
+        given = [load_concept(each) for each in concept or own]
+        for number, result in enumerate(sweeps, start=1):
+            what = f"judging texts, sweep {number} of {len(sweeps)}" if len(sweeps) > 1 else "judging texts"
+            failed += judge_rows(result, asked, concepts_of(result, given), partial(bar.report, what))
+    rows = sum(len(each.rows) for each in sweeps)
+    files = [each.folder / FILE for each in sweeps if each.folder is not None]
     found: dict[str, Any] = {
         "judge": judge_name(asked),
-        "rows": len(result.rows),
+        "rows": rows,
         "failed": len(failed),
-        "file": folder / FILE,
+        "file": files[0],
+        "files": files,
         "spent": asked.spent if isinstance(asked, SpendingJudge) else None,
     }
     if json:
         print_json(found)
         return
-    print_table(f"{found['judge']}: {len(result.rows) - len(failed)} of {len(result.rows)} rows are judged")
+    print_table(f"{found['judge']}: {rows - len(failed)} of {rows} rows are judged")
     if failed:
         print_table(f"failed: {len(failed)}, such as: {failed[0].error}")
     if found["spent"]:
         print_table(
             "spent: " + ", ".join(f"{name} {value}" for name, value in found["spent"].items() if value)
         )
-    print_table(f"judgements: {found['file']}", f"Next: saesteer agree {folder}")
+    shown = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+    print_table(f"judgements: {shown}", f"Next: saesteer agree {folder}")

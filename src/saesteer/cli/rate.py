@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from saesteer.cli import options
+from saesteer.cli.sweeps import sweeps_of
 from saesteer.cli.words import visible
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 def rate(
     folder: Annotated[
-        Path, typer.Argument(metavar="SWEEP_FOLDER", help="Folder with rows.parquet.", show_default=False)
+        Path, typer.Argument(metavar="FOLDER", help="Of a sweep, or of a run.", show_default=False)
     ],
     rater: Annotated[str, typer.Option(help="Your name; ratings of one name go on where they stood.")] = "me",
     criteria: Annotated[str, typer.Option(help="With commas, each rated 1 to 10.")] = "behaviour,coherence",
@@ -32,11 +33,10 @@ def rate(
     Example: saesteer rate runs/sweep-0123456789ab --rater ann
     """
     from saesteer.cli.terminal import print_json, print_table
-    from saesteer.evaluation import SweepResult
     from saesteer.evaluation.rating import Rater, session
 
     names = [each.strip() for each in criteria.split(",") if each.strip()]
-    found = Rater(SweepResult.load(folder), rater, names)
+    found = Rater(sweeps_of(folder)[0], rater, names)
     done = session(found, _show, _ask, most)
     left = len(found.left())
     if json:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saesteer.cli import options
+from saesteer.cli.sweeps import sweeps_of
 from saesteer.cli.words import one_line
 from saesteer.errors import InputError
 
 if TYPE_CHECKING:
-    from saesteer.evaluation import Row, SweepResult, Tournament
+    from saesteer.evaluation import Row, Tournament
     from saesteer.statistics import Interval
 
 HALVES = ("test", "selection", "both")
@@ -59,6 +60,7 @@ def tournament(
     Example: saesteer tournament runs/sweep-0123456789ab oracle --by method --samples 1
     """
     from saesteer.cli.terminal import print_json, print_table, progress
+    from saesteer.evaluation import join
     from saesteer.evaluation import tournament as hold
     from saesteer.evaluation.judgements import concepts_of
     from saesteer.evaluation.tournament import contestant
@@ -67,7 +69,8 @@ def tournament(
 
     _one_of("--half", half, HALVES)
     _one_of("--by", by, SIDES)
-    result, own = _texts(folder)
+    sweeps, own = sweeps_of(folder)
+    result = join(sweeps) if len(sweeps) > 1 else sweeps[0]
     concepts = concepts_of(result, [load_concept(each) for each in concept or own])
     rows = [
         row
@@ -82,21 +85,6 @@ def tournament(
         print_json({"judge": judge.name, "criterion": criterion, "half": half, "tournament": found})
     else:
         print_table(*_lines(found, judge.name, criterion))
-
-
-def _texts(folder: Path) -> tuple[SweepResult, list[str]]:
-    """The texts of a sweep, or of the test halves of a run; and the names of its concepts."""
-    from saesteer.evaluation import SweepResult, join
-
-    if not (folder / "run.json").is_file():
-        return SweepResult.load(folder), []
-    from saesteer.pipeline.experiment import load_run
-
-    found = load_run(folder)
-    halves = [each.tested for each in found.cells if each.tested is not None]
-    if not halves:
-        raise InputError(f"no method of the run {folder} has texts of the test half yet; run it on")
-    return join(halves), list(found.config.concepts) if isinstance(found.config.concepts, tuple) else []
 
 
 def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:

@@ -8,8 +8,9 @@ judge protocol; no particular judge.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -73,6 +74,44 @@ class Judgements:
         return {
             each.row: each for each in self.read() if each.fingerprint == fingerprint and each.error is None
         }
+
+
+class JudgementsOf:
+    """The tables of several sweeps as one: what is said of a row goes to the folder of its sweep."""
+
+    def __init__(self, results: Sequence[SweepResult]) -> None:
+        folders = [each.folder for each in results if each.folder is not None]
+        if len(folders) < len(results):
+            raise InputError(
+                "judgements are kept beside saved sweeps; load each with SweepResult.load(folder)"
+            )
+        self.folder = Path(folders[0]) if len(folders) == 1 else Path(os.path.commonpath(folders))
+        self._tables = [Judgements(each) for each in folders]
+        self._of = {
+            row.id: table for each, table in zip(results, self._tables, strict=True) for row in each.rows
+        }
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else writes to any of them while this is held."""
+        with ExitStack() as stack:
+            for each in self._tables:
+                stack.enter_context(each.alone())
+            yield
+
+    def append(self, *lines: RowJudgement) -> None:
+        """Add what was said, each line to its own table."""
+        for table in self._tables:
+            if mine := [each for each in lines if self._of.get(each.row) is table]:
+                table.append(*mine)
+
+    def read(self) -> list[RowJudgement]:
+        """What counts, table by table."""
+        return [line for table in self._tables for line in table.read()]
+
+    def of(self, fingerprint: str) -> dict[str, RowJudgement]:
+        """One judge's, by row id; failures are left out."""
+        return {row: line for table in self._tables for row, line in table.of(fingerprint).items()}
 
 
 def judge_rows(

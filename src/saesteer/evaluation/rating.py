@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from saesteer.errors import InputError
-from saesteer.evaluation.judgements import Judgements, RowJudgement, same_text
+from saesteer.evaluation.judgements import JudgementsOf, RowJudgement, same_text
 from saesteer.evaluation.result import SweepResult
 from saesteer.evaluation.rows import Row
 from saesteer.runs import digest
@@ -35,21 +35,23 @@ class Sheet:
 
 
 class Rater:
-    """One person's ratings of one sweep."""
+    """One person's ratings of one sweep, or of several as if they were one."""
 
     def __init__(
-        self, result: SweepResult, name: str, criteria: Sequence[str] = ("behaviour", "coherence")
+        self,
+        result: SweepResult | Sequence[SweepResult],
+        name: str,
+        criteria: Sequence[str] = ("behaviour", "coherence"),
     ) -> None:
-        if result.folder is None:
-            raise InputError("ratings are kept beside a saved sweep; load it with SweepResult.load(folder)")
+        results = [result] if isinstance(result, SweepResult) else list(result)
         if not name.strip() or not name.isprintable():
             raise InputError(f"a rater has a name of printable letters, got {name!r}")
         if not criteria or len(set(criteria)) < len(criteria):
             raise InputError(f"criteria are different names, at least one, got {list(criteria)}")
         self.name, self.criteria = f"human ({name})", tuple(criteria)
         self.fingerprint = digest({"judge": "human", "rater": name, "criteria": self.criteria})
-        self.table = Judgements(result.folder)
-        self._groups = list(same_text(result.rows).values())
+        self.table = JudgementsOf(results)
+        self._groups = list(same_text(row for each in results for row in each.rows).values())
         self._groups.sort(key=lambda rows: digest([self.fingerprint, *sorted(row.id for row in rows)]))
 
     def left(self) -> list[list[Row]]:

@@ -109,8 +109,6 @@ class SweepResult:
     def load(cls, folder: str | Path) -> SweepResult:
         """A saved sweep; CorruptFile where its rows are not those that were saved."""
         folder = Path(folder)
-        if not (folder / PROVENANCE).is_file() and (inner := _inside(folder)):
-            raise InputError(f"{folder} is the folder of a run; name one of its sweeps, such as {inner}")
         record = read_json(folder / PROVENANCE)
         if not isinstance(record, dict) or set(record) != {"provenance", "sha256"}:
             raise CorruptFile(f"{folder / PROVENANCE} is not of a sweep of this version; sweep again")
@@ -130,11 +128,6 @@ class SweepResult:
     def _repr_html_(self) -> str:
         failed = [f"{len(self.failed)} judgements failed"] if self.failed else []
         return html_table(f"{len(self.rows)} samples", [_cells(each) for each in self.summary], failed)
-
-
-def _inside(folder: Path) -> Path | None:
-    """A sweep of a run's folder, where it is one."""
-    return next((each.parent for each in sorted(folder.glob(f"samples/*/*/tested/{PROVENANCE}"))), None)
 
 
 def _cells(each: Summary) -> dict[str, str]:

@@ -25,6 +25,8 @@ class OracleJudge:
     not have become a sentence.
     """
 
+    name = "oracle"
+
     def fingerprint(self) -> str:
         """A hash of the world's lexicon and of the revision of this judge."""
         return digest({"revision": REVISION, "lexicon": _lexicon_files()})

@@ -1,8 +1,10 @@
 """Whole experiments on the world, few texts each: resumed, in processes, with failures, over seeds."""
 
 import csv
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -114,8 +116,33 @@ def test_methods_of_a_run_meet_in_a_tournament(whole, capsys):
     found = json.loads(capsys.readouterr().out)["tournament"]
     chosen = {each.method.name for each in whole.cells if each.tested is not None}
     assert {each["name"] for each in found["ratings"]} == chosen and len(chosen) > 2
-    assert main(["judge", str(whole.folder), "oracle"]) == 2
-    assert "is the folder of a run; name one of its sweeps, such as" in capsys.readouterr().err
+
+
+def test_further_judges_and_people_judge_the_texts_of_a_run(brief, tmp_path, capsys, monkeypatch):
+    """Each beside its own texts, and together as if the run were one sweep; people see no method."""
+    out = tmp_path / "run"
+    shutil.copytree(brief.folder, out)
+    cells = [each for each in brief.cells if each.tested is not None]
+    rows = sum(len(each.tested.rows) for each in cells)
+    assert main(["judge", str(out), "regex:a", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["rows"] == rows and told["failed"] == 0 and len(told["files"]) == len(cells) > 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("5\n7\n" * rows))
+    assert main(["rate", str(out), "--rater", "ann", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["left"] == 0
+    assert not any(each.method.name in captured.err for each in cells)
+    assert main(["agree", str(out), "--figures", "behaviour", "--json"]) == 0
+    pairs = json.loads(capsys.readouterr().out)["agreement"]["pairs"]
+    assert {(each["one"], each["other"].split(" ")[0]) for each in pairs} >= {
+        ("oracle", "regex"),
+        ("oracle", "human"),
+    }
+    assert all(each["rows"] == rows for each in pairs)
+    for cell in cells:
+        lines = (out / cell.folder / "tested" / "judgements.jsonl").read_text().splitlines()
+        own = {row.id for row in cell.tested.rows}
+        assert {json.loads(each)["row"] for each in lines} == own
 
 
 def test_judges_are_closed_when_it_is_done(tmp_path, monkeypatch):

@@ -141,6 +141,11 @@ def test_counts_stand_beside_the_figures(report):
     text = " ".join("".join(Page(render(one)).text).split())
     counted = sum(each.outcome is not None for each in first.methods)
     assert text.count("731 samples, 13 prompts, 3 seeds, 7 failed") == counted > 0
+    swept = next(each for each in first.methods if each.points)
+    points = [replace(each, seeds=3, failed=11) for each in swept.points]
+    dosed = replace(first, methods=(replace(swept, points=tuple(points)),))
+    shown = " ".join("".join(Page(render(replace(report, concepts=(dosed,)))).text).split())
+    assert points and shown.count("3 seeds, 11 failed") == len(points)
     base = first.base
     assert f"Unsteered {base.samples} samples, {base.prompts} prompts, 1 seed, {base.failed} failed" in text
 

@@ -70,7 +70,7 @@ def curve_of(result: SweepResult, setting: Setting) -> tuple[Point, ...]:
             found.setdefault(row.strength, []).append(row)
     kept = {strength: figures(rows) for strength, rows in found.items() if any(row.ok for row in rows)}
     return tuple(
-        Point(strength, each.behaviour, each.coherence, each.product, each.samples)
+        Point(strength, each.behaviour, each.coherence, each.product, each.samples, each.seeds, each.failed)
         for strength, each in sorted(kept.items())
     )
 

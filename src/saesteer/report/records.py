@@ -25,6 +25,9 @@ class Point:
     """None where nobody judged it."""
     product: Interval | None
     samples: int
+    seeds: int = 1
+    failed: int = 0
+    """Judgements, which count nowhere."""
 
 
 @dataclass(frozen=True)

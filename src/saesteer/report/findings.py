@@ -104,7 +104,7 @@ def caution(report: Report) -> str:
     )
     found = [m.outcome.figures for c in report.concepts for m in c.methods if m.outcome]
     samples, failed = sum(each.samples for each in found), sum(each.failed for each in found)
-    text += f" They are of {samples:,} samples of the chosen settings; {failed:,} judgements failed."
+    text += f" The chosen settings have {samples:,} samples; {failed:,} judgements failed."
     if any(len(method.seeds) > 1 for concept in report.concepts for method in concept.methods):
         text += " Samples of all seeds are pooled; intervals draw prompts, not seeds: other seeds may differ."
     by_chance = round(intervals * (1 - level))

@@ -27,8 +27,8 @@ def finish(work: Coroutine[Any, Any, T]) -> T:
             "this call would wait for the loop that it was made in; await the work itself instead"
         )
     errand = _Errand(work)
-    loop.call_soon_threadsafe(errand.start, loop)
-    try:
+    try:  # Ctrl-C may come before the call that starts it has returned
+        loop.call_soon_threadsafe(errand.start, loop)
         errand.ended.wait()
     except BaseException:  # Ctrl-C; a second one waits no longer
         loop.call_soon_threadsafe(errand.cancel)
@@ -42,16 +42,22 @@ class _Errand(Generic[T]):
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self._work, self.ended = work, threading.Event()
-        self._task: asyncio.Task[T]
+        self._task: asyncio.Task[T] | None = None
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._task = loop.create_task(self._work)
         self._task.add_done_callback(lambda _: self.ended.set())
 
     def cancel(self) -> None:
-        self._task.cancel()
+        """End the work; what was not started never will be."""
+        if self._task is None:
+            self._work.close()
+            self.ended.set()
+        else:
+            self._task.cancel()
 
     def result(self) -> T:
+        assert self._task is not None
         try:
             return self._task.result()
         except asyncio.CancelledError as error:

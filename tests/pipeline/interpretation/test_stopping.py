@@ -1,12 +1,14 @@
 """What ends a run: Ctrl-C, a cancelled task, a full disk, a defect of ours. Nothing else does."""
 
 import asyncio
+import inspect
 import os
 import signal
 
 import pytest
 
 from saesteer.errors import SaesteerError
+from saesteer.llms import blocking
 from saesteer.llms.blocking import finish
 from saesteer.llms.client import TimedOut
 from saesteer.pipeline.interpretation.failing import Fatal, failure_of
@@ -87,3 +89,25 @@ def test_what_latents_promote_is_part_of_an_explainers_configuration_alone():
     assert plain.config(plain.explainer) != told.config(told.explainer)
     assert [plain.config(each) for each in plain.scorers] == [told.config(each) for each in told.scorers]
     assert plain.config(Said(client)) != told.config(told.explainer)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_ctrl_c_while_the_work_is_being_started_leaves_nothing_behind(monkeypatch, before):
+    """In the call that hands it over: before it was handed over, and after."""
+    loop = blocking._loop()
+    hand_over = loop.call_soon_threadsafe
+
+    async def work():
+        await asyncio.sleep(1000)
+
+    def interrupted(callback, *args):
+        monkeypatch.undo()
+        if not before:
+            hand_over(callback, *args)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", interrupted)
+    begun = work()
+    with pytest.raises(KeyboardInterrupt):
+        finish(begun)
+    assert inspect.getcoroutinestate(begun) == inspect.CORO_CLOSED

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from write_figures import table
+
 ROOT: Final = Path(__file__).parents[1]
 RECORD: Final = ROOT / "docs/figures/twins.json"
 TITLES: Final = {
@@ -68,7 +70,7 @@ def _methods(name: str, found: Mapping[str, Any]) -> list[str]:
         for row in found["rows"]
     ]  # fmt: skip
     head = ["concept", "method", "chosen", "base rate", "behaviour", "coherence", "KL", "texts / prompts"]
-    return [*_table(head, rows), f"![Behaviour by concept and method](figures/twins/{name}.png)", ""]
+    return [*table(head, rows), f"![Behaviour by concept and method](figures/twins/{name}.png)", ""]
 
 
 def _scorers(found: Mapping[str, Any]) -> list[str]:
@@ -77,7 +79,7 @@ def _scorers(found: Mapping[str, Any]) -> list[str]:
         mean = each["mean"]
         shown = f"{mean['estimate']:.3f} [{mean['low']:.3f}, {mean['high']:.3f}]" if mean else "-"
         rows.append([each["scorer"], each["headline"], str(each["latents"]), shown])
-    return _table(["scorer", "figure", "latents", "mean, 95 %"], rows)
+    return table(["scorer", "figure", "latents", "mean, 95 %"], rows)
 
 
 def _deltas(found: Mapping[str, Any]) -> list[str]:
@@ -89,7 +91,7 @@ def _deltas(found: Mapping[str, Any]) -> list[str]:
     ]  # fmt: skip
     return [
         "What it costs in ability (`costs/deltas.md`):", "",
-        *_table(["setting", "task", "items", "unsteered", "change", "p (Holm)"], rows),
+        *table(["setting", "task", "items", "unsteered", "change", "p (Holm)"], rows),
     ]  # fmt: skip
 
 
@@ -99,11 +101,6 @@ def _one(row: Mapping[str, str], name: str, digits: int = 2) -> str:
     low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
     shown = f"{float(row[name]):.{digits}f}"
     return f"{shown} [{float(low):.{digits}f}, {float(high):.{digits}f}]" if low and high else shown
-
-
-def _table(head: list[str], rows: list[list[str]]) -> list[str]:
-    every = [head, ["---"] * len(head), *rows]
-    return ["| " + " | ".join(each.replace("|", "\\|") for each in row) + " |" for row in every] + [""]
 
 
 def main() -> None:

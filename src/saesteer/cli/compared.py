@@ -43,7 +43,6 @@ def compare_runs(folders: Sequence[Path], out: Path | None, json: bool) -> None:
 
 def report_of(folder: Path) -> Report:
     """The report of a finished run, from its folder."""
-    from saesteer.pipeline.experiment import load_run
-    from saesteer.pipeline.experiment import report_of as told
+    from saesteer.pipeline import experiment
 
-    return told(load_run(folder))
+    return experiment.report_of(experiment.load_run(folder))

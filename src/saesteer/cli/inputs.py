@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from saesteer.errors import InputError
 
@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from saesteer.saes import SAE
 
 _STORIES_SEED = 51_000_000  # stories that no model was trained on
+
+
+def fields_of(file: str | Path | None, over: Sequence[Path] | None) -> dict[str, Any]:
+    """The fields of a plan's file with those of --with laid over them; none where there is no file."""
+    if file is None:
+        if over:
+            raise InputError(f"--with lays {over[0]} over a file, and none is given; name it first")
+        return {}
+    from saesteer.runs import read_fields
+
+    return read_fields(file, over or ())
 
 
 def open_model(name: str, device: str | None, dtype: str) -> LanguageModel:

@@ -92,7 +92,7 @@ def interpret(
         | {"sae": sae, "latents": latents, "scorer": scorer, "client": client, "answers": answers}
     )
     command = _command(config, {**typed, "scorers": None, "set": setting})
-    given = _plan(config, over or []) | {name: value for name, value in flags.items() if value is not None}
+    given = _plan(config, over) | {name: value for name, value in flags.items() if value is not None}
     if sae:
         given["saes"] = _saes(sae)
     if changed := interpreting.changed_examples(setting):
@@ -103,15 +103,13 @@ def interpret(
     _run(given, retry_failed, dry_run, json, command)
 
 
-def _plan(config: str | None, over: list[Path]) -> dict[str, Any]:
+def _plan(config: str | None, over: list[Path] | None) -> dict[str, Any]:
     """The file's fields with others laid over them, or the model's name."""
-    if config is None or not config.endswith(_FILES):
-        if over:
-            raise InputError(f"--with lays {over[0]} over a file, and none is given; name it first")
-        return {} if config is None else {"model": config}
-    from saesteer.runs import read_fields
+    from saesteer.cli.inputs import fields_of
 
-    return read_fields(config, over)
+    file = config if config is not None and config.endswith(_FILES) else None
+    found = fields_of(file, over)
+    return found if file is not None or config is None else {"model": config}
 
 
 def _saes(given: list[str]) -> list[str] | dict[str, str]:

@@ -14,11 +14,10 @@ if TYPE_CHECKING:
 def sweeps_of(folder: Path) -> tuple[list[SweepResult], list[str]]:
     """The sweeps, and the files or names of a run's concepts; of a sweep's own folder none are known."""
     from saesteer.evaluation import SweepResult
+    from saesteer.pipeline.experiment.result import is_run, load_run
 
-    if not (folder / "run.json").is_file():
+    if not is_run(folder):
         return [SweepResult.load(folder)], []
-    from saesteer.pipeline.experiment import load_run
-
     run = load_run(folder)
     found = [each.tested for each in run.cells if each.tested is not None]
     if not found:

@@ -72,7 +72,9 @@ def train(
 
     Example: saesteer train plan.yaml --log tensorboard --json
     """
-    given: dict[str, Any] = _read(config, over or [])
+    from saesteer.cli.inputs import fields_of
+
+    given = fields_of(config, over)
     flags: dict[str, Any] = {
         "model": model,
         "texts": texts,
@@ -92,16 +94,6 @@ def train(
         given["saes"] = [entry]
     results = _run(given)
     _show(results, given["out"], json)
-
-
-def _read(config: Path | None, over: list[Path]) -> dict[str, Any]:
-    if config is None:
-        if over:
-            raise InputError(f"--with lays {over[0]} over a file, and none is given; name it first")
-        return {}
-    from saesteer.runs import read_fields
-
-    return read_fields(config, over)
 
 
 def _entry(

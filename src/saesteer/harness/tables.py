@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import asdict, fields
@@ -11,9 +10,9 @@ from typing import Final
 from saesteer.harness.deltas import Delta, Scores
 from saesteer.harness.sweep import Sweep
 from saesteer.runs import write_json, write_text
+from saesteer.runs.cells import CSVRows
 
 HEAD: Final = ("setting", "task", "metric", "items", "score", "change", "worse / better", "p", "p (Holm)")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_tables(found: Sweep) -> None:
@@ -62,16 +61,8 @@ NOTE: Final = (
 
 def _csv(rows: Sequence[Delta]) -> str:
     out = io.StringIO(newline="")
-    writer = csv.DictWriter(out, [each.name for each in fields(Delta)], lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({key: _cell(each) for key, each in row.to_dict().items()})
+    CSVRows(out, [each.name for each in fields(Delta)]).write(row.to_dict() for row in rows)
     return out.getvalue()
-
-
-def _cell(value: object) -> object:
-    """Text that a spreadsheet would run as a formula gets a quote before it."""
-    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _metric(metric: str, filtered: str) -> str:

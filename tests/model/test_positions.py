@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import StaticCache
 
 from saesteer.errors import InputError
-from saesteer.model import LanguageModel, Positions, Tokens
-from saesteer.model.positions import SpecialTokens, locate
+from saesteer.model import LanguageModel, Tokens
+from saesteer.model.positions import Positions, SpecialTokens
 from tests.model.small import build, language_model, tokenizer
 
 T, F = True, False
@@ -207,7 +207,7 @@ def test_many_special_tokens_are_found_at_once():
 def test_no_mask_is_a_mask_of_ones(start, chunk):
     ids = torch.randint(0, 9, (3, chunk))
     special = SpecialTokens(frozenset({1, 2}), 1, vocab_size=9)
-    a = locate(ids, None, start, special)
-    b = locate(ids, torch.ones(3, start + chunk, dtype=torch.bool), start, special)
-    for name in ("mask", "index", "special", "bos", "prompt", "generated", "last", "length"):
+    ones = torch.ones(3, start + chunk, dtype=torch.bool)
+    a, b = (Positions(ids, torch.arange(3), seen, start, special) for seen in (None, ones))
+    for name in ("mask", "index", "ordinary", "special", "bos", "prompt", "generated", "last", "length"):
         assert torch.equal(getattr(a, name), getattr(b, name)), name

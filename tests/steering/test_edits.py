@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from saesteer.steering.edits import AddEdit, OperationEdit, Place, RowTable
@@ -48,7 +50,7 @@ def test_x_is_never_written_into():
 def test_the_lines_are_looked_up_anew_for_other_rows():
     table = RowTable(torch.tensor([[1.0], [2.0], [3.0]]), [True, True, True], shared=False)
     for request in ([0, 1], [2, 0], [1, 1]):
-        at = AT.with_request(torch.tensor(request))
+        at = replace(AT, request=torch.tensor(request))
         found = table.rows(at, torch.float32)
         assert found.values[:, 0, 0].tolist() == [each + 1.0 for each in request]
         assert table.rows(at, torch.float32) is found  # and kept for the same ones

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,20 +12,41 @@ from torch import Tensor
 
 from saesteer.errors import InputError
 from saesteer.model.memory import RowMemory
-from saesteer.model.positions import Positions, SpecialTokens, locate
-from saesteer.model.rows import current_rows, requests_of, spread
+from saesteer.model.positions import Positions, SpecialTokens
+from saesteer.model.rows import Sharing, current_rows, spread
+
+
+@dataclass(frozen=True)
+class Reader:
+    """What the calls of one model have in common: its special tokens, and how rows are shared out."""
+
+    special: SpecialTokens
+    sharing: Sharing = field(default_factory=Sharing)
 
 
 class Chunk:
     """A call in progress. Positions are derived when an edit asks, once for each number of requests."""
 
-    def __init__(self, owner: object, inputs: Mapping[str, Any], special: SpecialTokens) -> None:
+    def __init__(self, owner: object, inputs: Mapping[str, Any], reader: Reader) -> None:
         self.owner = owner
+        self.depth = 0  # calls inside this one that are given the same
         self._inputs = inputs
-        self._special = special
-        self._start = past_length(inputs.get("past_key_values"))  # now: the call itself lengthens the cache
-        self._memory = RowMemory(inputs.get("past_key_values"))
+        self._reader = reader
+        cache = inputs.get("past_key_values")
+        self._start = past_length(cache)  # now: the call itself lengthens the cache
+        self._memory = RowMemory(cache)
         self._derived: dict[int | None, Positions] = {}
+
+    def given(self, inputs: Mapping[str, Any]) -> bool:
+        """Whether a call inside this one is given the very same, so that its positions are these."""
+        mine = self._inputs
+        return (
+            mine.get("input_ids") is inputs.get("input_ids")
+            and mine.get("inputs_embeds") is inputs.get("inputs_embeds")
+            and mine.get("attention_mask") is inputs.get("attention_mask")
+            and mine.get("past_key_values") is inputs.get("past_key_values")
+            and past_length(inputs.get("past_key_values")) == self._start
+        )
 
     def positions(self, requests: int | None) -> Positions:
         """Where the chunk stands, for a plan that serves `requests` requests."""
@@ -41,14 +63,11 @@ class Chunk:
 
     def _derive(self, requests: int | None) -> Positions:
         known = current_rows()
-        if self._derived:  # for another plan
-            one = next(iter(self._derived.values()))
-            return one.with_request(requests_of(len(one.ids), requests, known, one.ids.device))
         ids = token_ids(self._inputs)
-        mask = content_mask(self._inputs.get("attention_mask"), self._start + ids.shape[1])
-        request = requests_of(len(ids), requests, known, ids.device)
+        seen = content_mask(self._inputs.get("attention_mask"), self._start + ids.shape[1])
         prompt = None if known is None or known.prompt is None else spread(known.prompt, len(ids))
-        return locate(ids, mask, self._start, self._special, prompt, request, self._memory)
+        served = self._reader.sharing.of(len(ids), requests, known, ids.device)
+        return Positions(ids, served, seen, self._start, self._reader.special, prompt, self._memory)
 
 
 def past_length(cache: Any) -> int:
@@ -76,6 +95,8 @@ def content_mask(given: Any, end: int) -> Bool[Tensor, "batch end"] | None:
     if given.ndim == 4:  # the last query sees all content: True, or nothing added
         seen = given[:, 0, -1, :]
         given = seen if seen.dtype == torch.bool else seen == 0
-    mask = given.bool()[:, :end]
+    mask = given.bool()
     missing = end - mask.shape[1]
+    if missing < 0:
+        return mask[:, :end]
     return torch.nn.functional.pad(mask, (missing, 0), value=True) if missing else mask

@@ -22,7 +22,7 @@ from torch.utils.hooks import RemovableHandle
 
 from saesteer.errors import InputError, ShapeMismatch
 from saesteer.model.addresses import AddressBook
-from saesteer.model.chunks import Chunk
+from saesteer.model.chunks import Chunk, Reader
 from saesteer.model.positions import Positions, SpecialTokens
 from saesteer.model.sites import Site, read_input, read_output, write_input, write_output
 
@@ -88,7 +88,7 @@ class HookBoard:
             top: list(inspect.signature(top.forward).parameters) for top in (hf, hf.base_model)
         }
         self._book = book
-        self._special = special
+        self._reader = Reader(special)
         self._lock = threading.Lock()
         self._counts: dict[Site | None, int] = {}
         self._handles: dict[Site | None, list[RemovableHandle]] = {}
@@ -155,13 +155,22 @@ class HookBoard:
         return [module.register_forward_pre_hook(self._in_hook(site), prepend=site.shared, with_kwargs=True)]
 
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
-        if kwargs is not None and self._plans():
-            named = dict(zip(self._tops[module], args, strict=False)) | kwargs
-            _CHUNKS.set((*_CHUNKS.get(), Chunk(self, named, self._special)))
+        if kwargs is None:
+            return
+        chunks = _CHUNKS.get()
+        named = dict(zip(self._tops[module], args, strict=False)) | kwargs if args else kwargs
+        if chunks and chunks[-1].owner is self and chunks[-1].given(named):
+            chunks[-1].depth += 1
+        elif self._plans():
+            _CHUNKS.set((*chunks, Chunk(self, named, self._reader)))
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
         chunks = _CHUNKS.get()
-        if chunks and chunks[-1].owner is self and self._plans():
+        if not chunks or chunks[-1].owner is not self:
+            return
+        if chunks[-1].depth:
+            chunks[-1].depth -= 1
+        elif self._plans():
             _CHUNKS.set(chunks[:-1])
             chunks[-1].end(output)
 

@@ -7,7 +7,7 @@ prompt that fills the cache in several chunks only the first counts as prompt. K
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -42,7 +42,7 @@ class SpecialTokens:
             table = torch.zeros(self.vocab_size + 1, dtype=torch.bool)
             table[sorted(self.ids)] = True
             self._tables[ids.device] = table = table.to(ids.device)
-        return table[ids]
+        return table.take(ids)
 
     def find_bos(
         self, ids: Int[Tensor, "batch chunk"], index: Int[Tensor, "batch chunk"]
@@ -54,30 +54,56 @@ class SpecialTokens:
         return found if self.bos_only else found & (index == 0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Positions:
     """The chunk that is being computed now; all [batch, chunk] unless said.
 
-    The properties are computed when first asked: a step of generation needs few and should cost little.
+    What follows from the fields is computed when first asked: a step of generation needs little of it, and a
+    small model's step is short.
     """
 
     ids: Int[Tensor, "batch chunk"]
     """Token ids; -1 where the model was called with embeddings."""
-    mask: Bool[Tensor, "batch chunk"]
-    """Content, not padding."""
-    index: Int[Tensor, "batch chunk"]
-    """Position in the content: 0 is the BOS where there is one. Arbitrary at padding."""
-    length: Int[Tensor, " batch"]
-    """Content so far, this chunk included."""
     request: Int[Tensor, " batch"]
     """Which request a row belongs to."""
+    seen: Bool[Tensor, "batch total"] | None = None
+    """Content, not padding, up to the chunk's end; None: all is content."""
     start: int = 0
     """Columns that came before this chunk."""
+    special_tokens: SpecialTokens = SpecialTokens()
     prompt_length: Int[Tensor, " batch"] | None = None
     """How much content is prompt where that is known; else a chunk on an empty cache is prompt, all of it."""
-    special_tokens: SpecialTokens = SpecialTokens()
-    memory: RowMemory = field(default_factory=RowMemory, repr=False, compare=False)
+    memory: RowMemory = field(default_factory=RowMemory, repr=False)
     """What `earliest` keeps for the chunks to come."""
+
+    @cached_property
+    def mask(self) -> Bool[Tensor, "batch chunk"]:
+        """Content, not padding."""
+        if self.seen is None:
+            return torch.ones_like(self.ids, dtype=torch.bool)
+        return self.seen[:, -self.ids.shape[1] :]
+
+    @cached_property
+    def index(self) -> Int[Tensor, "batch chunk"]:
+        """Position in the content: 0 is the BOS where there is one. Arbitrary at padding."""
+        batch, chunk = self.ids.shape
+        if self.seen is None:
+            return torch.arange(self.start, self.start + chunk, device=self.ids.device).expand(batch, chunk)
+        if chunk == 1:  # a step of generation: no sums over the past but one
+            return self.length[:, None] - 1
+        return (self.seen.cumsum(-1) - 1)[:, -chunk:]
+
+    @cached_property
+    def length(self) -> Int[Tensor, " batch"]:
+        """Content so far, this chunk included."""
+        if self.seen is None:
+            return torch.full((len(self.ids),), self.start + self.ids.shape[1], device=self.ids.device)
+        return self.seen.sum(-1)
+
+    @cached_property
+    def ordinary(self) -> Bool[Tensor, "batch chunk"]:
+        """Content that is no special token."""
+        return self.mask & ~self.special_tokens.find(self.ids)
 
     @cached_property
     def special(self) -> Bool[Tensor, "batch chunk"]:
@@ -124,39 +150,3 @@ class Positions:
         found = torch.where(before < past, before, found)  # else it was in tokens that the cache has dropped
         self.memory.leave(key, found)
         return found
-
-    def with_request(self, request: Int[Tensor, " batch"]) -> Positions:
-        """The same chunk with its rows given to other requests."""
-        return replace(self, request=request)
-
-
-def locate(
-    ids: Int[Tensor, "batch chunk"],
-    mask: Bool[Tensor, "batch total"] | None,
-    start: int,
-    special: SpecialTokens,
-    prompt: Int[Tensor, " batch"] | None = None,
-    request: Int[Tensor, " batch"] | None = None,
-    memory: RowMemory | None = None,
-) -> Positions:
-    """The positions of `ids`, of which `start` columns came before; `mask`: content up to the chunk's end.
-
-    `prompt`: how much content is prompt, where that is known; `request`: default one for each row;
-    `memory`: of the chunks before.
-    """
-    batch, chunk = ids.shape
-    if mask is None:
-        content = torch.ones_like(ids, dtype=torch.bool)
-        index = torch.arange(start, start + chunk, device=ids.device).expand(batch, chunk)
-        length = torch.full((batch,), start + chunk, device=ids.device)
-    elif chunk == 1:  # a step of generation: no sums over the past but one
-        content = mask[:, -1:]
-        length = mask.sum(-1)
-        index = length[:, None] - 1
-    else:
-        content = mask[:, -chunk:]
-        index = (mask.cumsum(-1) - 1)[:, -chunk:]
-        length = index[:, -1] + 1
-    request = torch.arange(batch, device=ids.device) if request is None else request
-    memory = RowMemory() if memory is None else memory
-    return Positions(ids, content, index, length, request, start, prompt, special, memory)

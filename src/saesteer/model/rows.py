@@ -57,7 +57,29 @@ def explicit_rows(requests: Sequence[int], device: torch.device) -> Rows:
     return Rows(torch.tensor(list(requests), dtype=torch.long, device=device), None, max(requests))
 
 
-def requests_of(
+class Sharing:
+    """Which request each row of a call belongs to: one tensor for as long as the same is asked.
+
+    A step of generation asks the same as the step before, and whoever looks up something for each row may
+    keep it for the very same tensor.
+    """
+
+    def __init__(self) -> None:
+        self._last: dict[int | None, tuple[int, Rows | None, torch.device, Tensor]] = {}
+
+    def of(
+        self, batch: int, requests: int | None, known: Rows | None, device: torch.device
+    ) -> Int[Tensor, " batch"]:
+        """The request of each of `batch` rows; `requests`: how many the plan serves (None: one per item)."""
+        last = self._last.get(requests)  # one look: another thread may replace it
+        if last is not None and last[0] == batch and last[1] is known and last[2] == device:
+            return last[3]
+        found = _requests_of(batch, requests, known, device)
+        self._last[requests] = (batch, known, device, found)
+        return found
+
+
+def _requests_of(
     batch: int, requests: int | None, known: Rows | None, device: torch.device
 ) -> Int[Tensor, " batch"]:
     """The request of each of `batch` rows under a plan for `requests` requests (None: one for each item)."""

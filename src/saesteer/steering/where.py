@@ -94,9 +94,9 @@ class Where:
         return cls(**given)
 
     def _unskipped(self, at: Positions) -> Bool[Tensor, "batch chunk"]:
-        chosen = at.mask
         if self.skip == SKIPPABLE:  # BOS is among the special tokens, so one mask does for both
-            return chosen & ~at.special
+            return at.ordinary
+        chosen = at.mask
         if "bos" in self.skip:
             chosen = chosen & ~at.bos
         if "special" in self.skip:

@@ -211,3 +211,11 @@ def test_no_mask_is_a_mask_of_ones(start, chunk):
     a, b = (Positions(ids, torch.arange(3), seen, start, special) for seen in (None, ones))
     for name in ("mask", "index", "ordinary", "special", "bos", "prompt", "generated", "last", "length"):
         assert torch.equal(getattr(a, name), getattr(b, name)), name
+
+
+def test_padding_is_not_ordinary_whatever_its_id():
+    ids = torch.tensor([[5, 1, 7]])
+    at = Positions(
+        ids, torch.arange(1), torch.tensor([[F, T, T]]), 0, SpecialTokens(frozenset({1}), vocab_size=9)
+    )
+    assert at.ordinary.tolist() == [[F, F, T]]

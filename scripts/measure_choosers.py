@@ -68,8 +68,7 @@ def measure(lm, sae, name, prompts, folder):
     pool = sorted({latent for each in lists.values() for latent in each})
     behaviour = steered(lm, sae, concept, pool, prompts, folder / name)
     rows = {row.latent: row for row in rank_latents(lm, sae, concept, evidence=0).rows}
-    texts = (*concept.positive, *concept.negative)
-    nearness = align_topic(lm, sae, concept.positive, texts).values("low")
+    nearness = align_topic(lm, sae, concept.positive).values("low")
     columns = {
         "contrast": [rows[i].auroc for i in pool],
         "logit_effect": output_effect(lm, sae, concept)[pool].tolist(),

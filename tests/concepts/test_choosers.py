@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from saesteer.concepts import CHOOSERS, align_topic, combined, rank_latents, supervised
+from saesteer.concepts import CHOOSERS, REFERENCES, align_topic, combined, rank_latents, supervised
 from saesteer.concepts.choosers import readers, topic_alignment
 from saesteer.embeddings import load_embedder
 from saesteer.errors import InputError, MissingExtra, UnknownName
@@ -106,7 +106,7 @@ def test_labels_that_say_too_little(lm, made):
         supervised(lm, made, Concept("land", "", CONCEPT.positive, CONCEPT.negative), labelled=texts)
 
 
-def test_alignment_is_that_of_the_concepts_own_texts(lm, made):
+def test_alignment_without_reference_prompts_is_that_of_the_concepts_own_texts(lm, made):
     found = topic_alignment(lm, made, CONCEPT, embedder="hashed_words")
     assert set(found.latents[:2]) == {READER, BOTH}
     texts = (*CONCEPT.positive, *CONCEPT.negative)
@@ -116,8 +116,20 @@ def test_alignment_is_that_of_the_concepts_own_texts(lm, made):
         {"low": row.low, "score": row.score} for row in scores.top(20)
     ]
     assert found.provenance["alignment"]["reference_texts"] == 48 and found.notes[0].startswith("verdict: ")
+    assert "no reference prompts" in found.notes[-1] and lm.name in found.notes[-1]
     fewer = topic_alignment(lm, made, CONCEPT, n=4, embedder="hashed_words", reference=texts[20:30])
     assert fewer.provenance["alignment"]["reference_texts"] == 10
+    assert "no reference prompts" not in fewer.notes[-1]
+
+
+def test_alignment_takes_the_prompts_that_the_model_has(lm, made, monkeypatch):
+    texts = (*CONCEPT.positive[:9], *CONCEPT.negative[:9])
+    monkeypatch.setitem(REFERENCES._table, lm.name, lambda: texts)
+    found = topic_alignment(lm, made, CONCEPT, embedder="hashed_words")
+    scores = align_topic(lm, made, CONCEPT.positive, texts, embedder="hashed_words")
+    assert found.latents == tuple(row.latent for row in scores.top(20))
+    assert found.provenance["alignment"]["reference_texts"] == 18
+    assert not any("no reference prompts" in note for note in found.notes)
 
 
 def test_alignment_without_the_extra_says_what_to_install(lm, made, monkeypatch):

@@ -17,7 +17,7 @@ from saesteer.concepts.neutral import neutral_prompts
 from saesteer.concepts.output_score import output_scores
 from saesteer.concepts.ranking import LatentScore, Ranking
 from saesteer.concepts.shortlist import Candidate, Shortlist
-from saesteer.concepts.topics import align_topic
+from saesteer.concepts.topics import REFERENCES, align_topic
 from saesteer.embeddings import Embedder
 from saesteer.errors import InputError
 from saesteer.latents import hookpoint_of
@@ -52,6 +52,12 @@ CHOOSERS: Final[Registry[Chooser]] = Registry(
         "topic_alignment": "saesteer.concepts.choosers:topic_alignment",
     },
     group="saesteer.choosers",
+)
+
+
+_NO_PROMPTS: Final = (
+    "there are no reference prompts for the model {model!r}, so the texts of {concept!r} stand for them, on "
+    "which many latents score alike; give reference prompts (D_ref), a hundred or more on all kinds of things"
 )
 
 
@@ -150,20 +156,23 @@ def topic_alignment(
     """By how near to the concept the texts are on which they are active (arXiv 2506.12576, see align_topic).
 
     The lower end of the score's interval ranks, among equals the score. `reference`: the prompts, as in
-    align_topic; None: the concept's own texts, of both sides, so that the positive ones are at distance 0.
+    align_topic; None: those of the model's own name, or where there are none the concept's texts of both
+    sides: then every latent that is active on positive texts alone has the highest score, which a note says.
     `embedder`: as in align_topic; MissingExtra where its package is not installed.
     """
     concept, at = load_concept(concept), hookpoint_of(lm, sae, at)
-    prompts = (*concept.positive, *concept.negative) if reference is None else reference
-    scores = align_topic(lm, sae, concept.positive, prompts, at=at, name=concept.name, embedder=embedder)
+    notes: tuple[str, ...] = ()
+    if reference is None and lm.name not in REFERENCES:
+        reference = (*concept.positive, *concept.negative)
+        notes = (_NO_PROMPTS.format(model=lm.name, concept=concept.name),)
+    scores = align_topic(lm, sae, concept.positive, reference, at=at, name=concept.name, embedder=embedder)
     rows = [
         Candidate(row.latent, max(row.score, 1e-6), {"low": row.value("low"), "score": row.score})
         for row in scores.top(n)
     ]
     provenance = {**about(lm, sae, concept, at), "alignment": scores.provenance}
-    return Shortlist(
-        tuple(rows), "topic_alignment", (f"verdict: {scores.verdict}", *scores.notes), provenance
-    )
+    notes = (f"verdict: {scores.verdict}", *scores.notes, *notes)
+    return Shortlist(tuple(rows), "topic_alignment", notes, provenance)
 
 
 def readers(ranking: Ranking) -> list[LatentScore]:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from saesteer.concepts.ranking import clean
 from saesteer.errors import CorruptFile, InputError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _KEY = b"saesteer.shortlist"
 _OWN = ("latent", "weight")
+_WIDTH: Final = 76  # of a terminal, at which notes are broken
 
 
 @dataclass(frozen=True)
@@ -107,10 +108,9 @@ class Shortlist:
         from rich.table import Table
         from rich.text import Text
 
-        title, caption = self._title(), "\n".join(map(clean, self.notes))
-        shown = Table(
-            title=Text(title), caption=Text(caption), min_width=len(title)
-        )  # few columns are narrow
+        title, notes = self._title(), [*map(clean, self.notes)]
+        wide = max(len(title), min(_WIDTH, max(map(len, notes), default=0)))  # few columns are narrow
+        shown = Table(title=Text(title), caption=Text("\n".join(notes)), min_width=wide)
         cells = self._cells(n)
         for name in cells[0]:
             shown.add_column(name, justify="right")

@@ -69,6 +69,7 @@ def test_the_twins_sweep_runs_offline(quick, tmp_path, monkeypatch, capsys):  # 
     assert main(["lm-eval", *words, "--limit", "3", "--strength", "400", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert {row["setting"] for row in rows} == {f"world_steer@{each}" for each in (4, 8, 16, 400)}
+    assert {row["task"] for row in rows} == {"world_grammar", "world_facts", "world_tracking"}
     assert min(row["delta"] for row in rows if row["strength"] == 400) < 0  # an ability can be lost
 
 
@@ -77,3 +78,17 @@ def test_the_table_of_the_page_is_that_of_its_record():
     held = json.loads(measure_lm_eval.RECORD.read_text("utf-8"))
     assert found and found[0] == measure_lm_eval.table(held)
     assert {row["strength"] for row in held["rows"]} == set(measure_lm_eval.STRENGTHS)
+
+
+def test_the_harder_task_tells_of_losses_that_the_others_do_not():
+    """The unsteered model is neither guessing nor at the ceiling, and less is lost at smaller strengths."""
+    held = json.loads(measure_lm_eval.RECORD.read_text("utf-8"))
+    plain = {each["task"]: each for each in held["plain"]}
+    assert 0.6 < plain["world_tracking"]["value"] <= 0.87 and plain["world_tracking"]["stderr"] < 0.02
+    rows = sorted(held["rows"], key=lambda row: row["strength"])
+    for spec in ("wedding", "random"):
+        changes = [row["delta"] for row in rows if (row["task"], row["spec"]) == ("world_tracking", spec)]
+        assert changes == sorted(changes, reverse=True) and changes[-1] < -0.1
+    lost = {row["task"] for row in held["rows"] if row["setting"] == "wedding@0.5" and row["delta"] < 0}
+    assert lost == {"world_tracking"}
+    assert max(each["score"] for each in held["by_pairs"].values()) < 0.021

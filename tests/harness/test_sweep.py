@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from saesteer.cli.main import main
 from saesteer.errors import InputError
 from saesteer.harness import Asked, command, sweep
 from saesteer.harness.model import SteeredLM
+from saesteer.steering.held import sae_hashes
 from tests.harness.test_command import line, quick, spec, task  # noqa: F401
 from tests.steering import tiny
 
@@ -70,6 +73,67 @@ def test_what_is_finished_is_not_run_again(words, tmp_path, monkeypatch, capsys)
     assert ran[3:] == [None, 6.0]
     assert main([*words, "--strength", "6", "--limit", "2"]) == 0
     assert ran[5:] == [None, 6.0]
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """The models that were loaded, by name."""
+    found, make = [], SteeredLM.__init__
+
+    def counted(self, pretrained, **given):
+        found.append(pretrained)
+        make(self, pretrained, **given)
+
+    monkeypatch.setattr(SteeredLM, "__init__", counted)
+    return found
+
+
+def test_a_finished_sweep_is_read_without_the_model(words, folder, tmp_path, loads, capsys):
+    assert main([*words, "--strength", "6"]) == 0
+    first = table(tmp_path / "out")
+    assert main([*words, "--strength", "6"]) == 0
+    assert len(loads) == 1 and table(tmp_path / "out") == first
+    assert main([*words, "--strength", "6", "--strength", "3"]) == 0
+    assert len(loads) == 2
+    (tmp_path / "out" / "settings" / "models.json").write_text("torn {")
+    assert main([*words, "--strength", "6"]) == 0
+    assert len(loads) == 3 and table(tmp_path / "out") == first
+
+
+def test_other_weights_in_the_same_folder_are_another_model(words, folder, tmp_path, loads, capsys):
+    copy = tmp_path / "model"
+    shutil.copytree(folder, copy)
+    words = [each.replace(str(folder), str(copy)) for each in words]
+    assert main([*words, "--strength", "6"]) == 0
+    first = table(tmp_path / "out")
+    other = tiny.llama(seed=1)
+    other.hf.save_pretrained(copy)
+    assert main([*words, "--strength", "6"]) == 0
+    second = table(tmp_path / "out")
+    assert len(loads) == 2 and second["about"]["model"] == other.fingerprint() != first["about"]["model"]
+    assert second["rows"] != first["rows"]
+
+
+def test_a_model_that_is_not_the_noted_one_ends_the_sweep_once(words, tmp_path, loads, capsys):
+    """As an id of the Hub that moved on while the sweep had not ended."""
+    assert main([*words, "--strength", "6"]) == 0
+    record = tmp_path / "out" / "settings" / "models.json"
+    record.write_text(json.dumps(dict.fromkeys(json.loads(record.read_text()), "0" * 32)))
+    assert main([*words, "--strength", "3"]) == 2
+    assert "give the same command once more" in capsys.readouterr().err
+    assert main([*words, "--strength", "3"]) == 0
+
+
+def test_the_sae_of_a_spec_is_known_without_the_model():
+    """And one that no intervention uses is not loaded."""
+    from saesteer.saes import load_sae
+    from saesteer.steering import SAERef, load_spec
+
+    held = load_spec(Path(__file__).parents[2] / "examples" / "lm_eval" / "world_steer.csv")
+    more = replace(held, saes={**held.saes, "idle": SAERef("nowhere")})
+    (name,) = held.saes
+    expected = load_sae(held.saes[name].source).fingerprint()
+    assert sae_hashes(more, {}) == {name: expected, "idle": None}
 
 
 def test_a_sweep_that_was_broken_off_goes_on(words, tmp_path, monkeypatch, capsys):

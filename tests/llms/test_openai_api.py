@@ -458,3 +458,24 @@ def test_a_schema_is_asked_for_in_place_of_plain_json():
     assert found["type"] == "json_schema" and found["json_schema"]["strict"] is True
     assert found["json_schema"]["schema"] == {"type": "object"}
     assert request_body(Request(user("x"), json=True))["response_format"] == {"type": "json_object"}
+
+
+def test_a_judges_form_reaches_the_server_as_response_format(server):
+    """As vLLM's OpenAI-compatible server takes a schema."""
+    from saesteer.judges import JudgeRequest, load_judge
+    from saesteer.text import Concept
+
+    name = "fine#schema"
+    judge = load_judge(f"llm:openai:{name}@{server.url}", criteria=["coherence"])
+    judge.judge(
+        [
+            JudgeRequest(
+                "A text.", "Once", Concept("sea", "Ships.", ("the sea", "a ship"), ("one and two", "a b"))
+            )
+        ]
+    )
+    judge.close()
+    [seen] = server.seen(name)
+    found = seen["body"]["response_format"]
+    assert found["type"] == "json_schema" and set(found["json_schema"]) == {"name", "strict", "schema"}
+    assert found["json_schema"]["schema"]["properties"]["coherence"]["enum"] == list(range(1, 11))

@@ -3,6 +3,7 @@ installed where these tests run.
 """
 
 import asyncio
+import json
 import sys
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -11,8 +12,11 @@ from typing import Any, ClassVar
 import pytest
 
 from saesteer.errors import InputError, MissingExtra
+from saesteer.judges import JudgeRequest, load_judge
+from saesteer.judges.pairwise import PairwiseJudge
 from saesteer.llms import BadReply, Refused, Reply, Request, TokenChoice, complete_all, user
 from saesteer.llms.vllm_offline import VLLMClient
+from saesteer.text import Concept
 
 
 @dataclass
@@ -38,7 +42,14 @@ class RequestOutput:
 
 @dataclass
 class StructuredOutputsParams:
-    json_object: bool
+    """Takes exactly one constraint, as vLLM's does."""
+
+    json: str | dict[str, Any] | None = None
+    json_object: bool | None = None
+
+    def __post_init__(self) -> None:
+        if (self.json is None) == (self.json_object is None):
+            raise ValueError("You must use one kind of structured outputs constraint")
 
 
 class SamplingParams:
@@ -139,9 +150,30 @@ def test_seeds_and_json():
     ask(client, "fine", temperature=0.0, seed=3, max_tokens=4)
     [one, other] = [fields for _, [fields], _, _ in LLM.calls]
     assert one == {
-        "max_tokens": 4, "temperature": 0.5, "seed": 3, "structured_outputs": StructuredOutputsParams(True),
+        "max_tokens": 4, "temperature": 0.5, "seed": 3,
+        "structured_outputs": StructuredOutputsParams(json_object=True),
     }  # fmt: skip
     assert other == {"max_tokens": 4, "temperature": 0.0}
+
+
+def test_a_schema_is_the_engines_constraint_in_place_of_any_object():
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    ask(VLLMClient("m"), "fine", json=True, schema=json.dumps(schema))
+    [(_, [fields], _, _)] = LLM.calls
+    assert fields["structured_outputs"] == StructuredOutputsParams(json=schema)
+
+
+def test_judges_send_their_form_to_the_engine():
+    sea = Concept("sea", "Ships.", ("the sea", "a ship"), ("one and two", "a b"))
+    request = JudgeRequest("A text.", "Once", sea)
+    load_judge("llm", client=VLLMClient("m"), criteria=["coherence"]).judge([request])
+    [(_, [fields], _, _)] = LLM.calls
+    shape = fields["structured_outputs"].json
+    assert shape["properties"] == {"coherence": {"type": "integer", "enum": list(range(1, 11))}}
+    assert shape["required"] == ["coherence"] and shape["additionalProperties"] is False
+    PairwiseJudge(VLLMClient("m"), "coherence").compare([(request, request)])
+    asked = [fields["structured_outputs"].json for call in LLM.calls[1:] for fields in call[1]]
+    assert asked and all(each["properties"]["answer"]["enum"] == ["A", "B", "tie"] for each in asked)
 
 
 @pytest.mark.parametrize("text", ["other", "missing", "short"])

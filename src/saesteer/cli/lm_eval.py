@@ -52,8 +52,8 @@ def lm_eval(
 
     Example: saesteer lm-eval --spec wedding.yaml --strength 0.4 --tasks world_grammar,world_facts
 
-    Example: saesteer lm-eval --sweep --spec wedding.yaml --strength 0.2 --strength 0.4 --tasks world_facts
-    --output_path costs
+    Example: saesteer lm-eval --sweep --spec wedding.yaml --strength 0.2 --strength 0.4
+    --tasks world_facts,world_tracking --output_path costs
 
     Example: saesteer lm-eval --model sae_steered_beta --model_args
     base_name=google/gemma-2-2b,csv_path=dogs.csv --tasks mmlu_abstract_algebra --batch_size auto

@@ -1,7 +1,7 @@
 """Several settings of one model on the same tasks: each a finished folder of its own, found again when asked
 again, and one table of what steering changed.
 
-The model is loaded once. Imports lm_eval inside.
+The model is loaded once, and not at all where every setting is finished. Imports lm_eval inside.
 """
 
 from __future__ import annotations
@@ -12,15 +12,22 @@ import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from saesteer import __version__
 from saesteer.errors import InputError
 from saesteer.harness.asked import FILES, OPTIONS, Asked
 from saesteer.harness.command import NAMES, Parsed, results_folder, tasks_of
 from saesteer.harness.deltas import Delta, Scores, deltas
+from saesteer.harness.known import known_fingerprint, note
 from saesteer.harness.results import scores_of
-from saesteer.runs import digest, read_json, run_stage, sha256_bytes, write_json, write_text
+from saesteer.runs import digest, read_json, run_stage, sha256_bytes, versions, write_json, write_text
+from saesteer.steering.held import sae_hashes
+
+if TYPE_CHECKING:
+    from saesteer.harness.model import SteeredLM
 
 PLAIN: Final = "unsteered"
 _ASKED: Final = (
@@ -80,11 +87,8 @@ def sweep(
     for each in settings:
         each.asked.spec()  # a file that cannot be read, before the model is loaded
     with tempfile.TemporaryDirectory(prefix="saesteer-tasks-") as folder:
-        run = _Run(parsed, tasks_of(parsed, Path(folder)), allow_code)
-        folders = {
-            each.name: run.finished(out / "settings", each)
-            for each in (Setting(PLAIN, "", Asked()), *settings)
-        }
+        run = _Run(parsed, tasks_of(parsed, Path(folder)), allow_code, out / "settings")
+        folders = {each.name: run.finished(each) for each in (Setting(PLAIN, "", Asked()), *settings)}
     scores = {name: _scores(folder) for name, folder in folders.items()}
     rows = deltas(
         scores[PLAIN], [(each.name, each.spec, each.asked.strength, scores[each.name]) for each in settings]
@@ -94,15 +98,14 @@ def sweep(
 
 
 class _Run:
-    """A model and tasks, loaded once."""
+    """Tasks, and a model that is loaded when it is asked."""
 
-    def __init__(self, parsed: Parsed, tasks: list[str] | None, allow_code: bool) -> None:
+    def __init__(self, parsed: Parsed, tasks: list[str] | None, allow_code: bool, root: Path) -> None:
         from lm_eval.config.evaluate_config import EvaluatorConfig
 
         from saesteer.harness.guard import guarded
-        from saesteer.harness.model import SteeredLM
 
-        self._guard, self._allow = guarded, allow_code
+        self._guard, self._allow, self._root = guarded, allow_code, root
         parsed.given.tasks = tasks
         with guarded(allow_code):
             self._config = EvaluatorConfig.from_cli(parsed.given)
@@ -113,35 +116,61 @@ class _Run:
         }
         sizes = {key: getattr(self._config, key) for key in ("batch_size", "max_batch_size", "device")}
         self._sizes = {key: each for key, each in sizes.items() if each is not None}
-        self._model = SteeredLM(**self._arguments, **self._sizes)
         self._hashes = {name: _fingerprint(task) for name, task in loaded.items()}
+        self._saes: dict[str, str] = {}
+
+    @cached_property
+    def _model(self) -> SteeredLM:
+        from saesteer.harness.model import SteeredLM
+
+        return SteeredLM(**self._arguments, **self._sizes)
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        """The model's, without loading it where it is known."""
+        return known_fingerprint(self._record, self._decisive, lambda: self._model.lm.fingerprint())
+
+    @property
+    def _record(self) -> Path:
+        return self._root / "models.json"
+
+    @property
+    def _decisive(self) -> dict[str, Any]:
+        """The model arguments that change answers."""
+        return {key: each for key, each in self._arguments.items() if key not in _ARITHMETIC}
 
     @property
     def about(self) -> dict[str, Any]:
         """Where every row comes from."""
-        account = self._model.steered.account()
-        kept = {key: account[key] for key in ("version", "model", "versions")}
-        return kept | {"arguments": self._arguments, "tasks": self._hashes, "asked": self._asked()}
+        made = {"version": __version__, "model": self._fingerprint, "versions": versions()}
+        return made | {"arguments": self._arguments, "tasks": self._hashes, "asked": self._asked()}
 
     def _asked(self) -> dict[str, Any]:
         return {key: getattr(self._config, key) for key in _ASKED}
 
-    def finished(self, root: Path, setting: Setting) -> Path:
+    def finished(self, setting: Setting) -> Path:
         """The setting's folder; what is finished is not run again."""
         import lm_eval
 
-        self._model.steer(setting.asked)
-        steered = self._model.steered
-        inputs = {"model": self._model.lm.fingerprint(), **{f"task {k}": v for k, v in self._hashes.items()}}
-        if steered.spec is not None:
-            inputs["spec"] = steered.spec.fingerprint()
-            inputs |= {f"sae {key}": each["sha256"] for key, each in steered.account()["saes"].items()}
-        arguments = {key: each for key, each in self._arguments.items() if key not in _ARITHMETIC}
-        config = {"lm_eval": lm_eval.__version__, "arguments": arguments, "asked": self._asked()}
+        inputs: dict[str, Any] = {"model": self._fingerprint}
+        inputs |= {f"task {key}": each for key, each in self._hashes.items()}
+        if (spec := setting.asked.spec()) is not None:
+            inputs["spec"] = spec.fingerprint()
+            inputs |= {f"sae {key}": each for key, each in sae_hashes(spec, self._saes).items()}
+        config = {"lm_eval": lm_eval.__version__, "arguments": self._decisive, "asked": self._asked()}
         name = re.sub(r"[^A-Za-z0-9._@-]", "_", setting.name).replace("@", "-at-")[:80]
-        return run_stage(
-            root, name, lambda folder: self._work(folder, setting), inputs=inputs, config=config, revision=2
-        )
+
+        def work(folder: Path) -> None:
+            self._check_model()
+            self._work(folder, setting)
+
+        return run_stage(self._root, name, work, inputs=inputs, config=config, revision=2)
+
+    def _check_model(self) -> None:
+        """Refuse a model that is not the one of the note: an id of the Hub may have moved on."""
+        if (loaded := self._model.lm.fingerprint()) != self._fingerprint:
+            note(self._record, self._decisive, loaded)
+            raise InputError("the model has changed since the sweep began; give the same command once more")
 
     def _work(self, folder: Path, setting: Setting) -> None:
         from lm_eval import simple_evaluate

@@ -13,6 +13,7 @@ TASKS: Final[Registry[Callable[[Path], Path]]] = Registry(
     {
         "world_grammar": "saesteer.world.tasks:write_grammar",
         "world_facts": "saesteer.world.tasks:write_facts",
+        "world_tracking": "saesteer.world.tasks:write_tracking",
     },
     group="saesteer.lm_eval_tasks",
 )

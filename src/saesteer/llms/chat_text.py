@@ -23,11 +23,20 @@ def prompt_ids(
     tokenizer: Any, messages: Sequence[Message], vocabulary: int, options: Mapping[str, Any]
 ) -> list[int]:
     """The tokens of a conversation up to where the answer begins; `options` are the template's."""
-    messages = [Message(each.role, harmless(tokenizer, each.content)) for each in messages]
-    if not has_template(tokenizer):
-        return encode(tokenizer, [plain_text(messages)], True, None, vocabulary)[0]
-    text = _templated(tokenizer, messages, options)
+    text = templated(tokenizer, messages, options)
+    if text is None:
+        plain = plain_text([Message(each.role, harmless(tokenizer, each.content)) for each in messages])
+        return encode(tokenizer, [plain], True, None, vocabulary)[0]
     return [int(each) for each in tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+
+def templated(tokenizer: Any, messages: Sequence[Message], options: Mapping[str, Any]) -> str | None:
+    """The conversation as the chat template writes it; None where there is none."""
+    if not has_template(tokenizer):
+        return None
+    return _templated(
+        tokenizer, [Message(each.role, harmless(tokenizer, each.content)) for each in messages], options
+    )
 
 
 def stops(tokenizer: Any, messages: Sequence[Message]) -> tuple[str, ...]:
@@ -73,8 +82,24 @@ def _templated(tokenizer: Any, messages: Sequence[Message], options: Mapping[str
 
 
 def _applied(tokenizer: Any, messages: Sequence[Message], options: Mapping[str, Any]) -> str:
-    turns = [{"role": each.role, "content": each.content} for each in messages]
-    return str(tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True, **options))
+    """Templates of models that also see pictures read messages in parts and write nothing of plain texts."""
+    from jinja2.exceptions import TemplateError
+
+    last = messages[-1].content.strip()
+    text = _written(tokenizer, [(each.role, each.content) for each in messages], options)
+    if last in text:
+        return text
+    parts = [(each.role, [{"type": "text", "text": each.content}]) for each in messages]
+    try:
+        other = _written(tokenizer, parts, options)
+    except (TemplateError, TypeError, AttributeError):  # a template for plain texts
+        return text
+    return other if last in other and "'type'" not in other else text
+
+
+def _written(tokenizer: Any, turns: Sequence[tuple[str, Any]], options: Mapping[str, Any]) -> str:
+    said = [{"role": role, "content": content} for role, content in turns]
+    return str(tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True, **options))
 
 
 # Tokens to text

@@ -161,6 +161,14 @@ def user(text: str, system: str | None = None) -> tuple[Message, ...]:
     return (*first, Message("user", text))
 
 
+def rendered(client: Client, messages: Sequence[Message]) -> str | None:
+    """The text that the client's model reads of a conversation, by its own chat template; "" where it has no
+    template, None where the client cannot see it (a server applies it).
+    """
+    ask = getattr(client, "rendered", None)
+    return None if ask is None else ask(messages)
+
+
 def total(usages: Sequence[Usage]) -> Usage:
     """Of several answers."""
     found = NOTHING

@@ -7,13 +7,14 @@ at all, so that processes may share a folder. No prompt and no key is written. K
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
 from saesteer.errors import InputError, SaesteerError
-from saesteer.llms.client import Client, Reply, Request, Usage
+from saesteer.llms.client import Client, Message, Reply, Request, Usage, rendered
 from saesteer.llms.records import reply_of, reply_record
 from saesteer.llms.under_way import once
 from saesteer.runs import digest, read_json, write_json
@@ -44,6 +45,10 @@ class CachedClient:
         """The client's own, of a million tokens of questions and of answers; None where it has none."""
         found: tuple[float, float] | None = getattr(self._client, "prices", None)
         return found
+
+    def rendered(self, messages: Sequence[Message]) -> str | None:
+        """What the client's model reads of a conversation, as `rendered` of this room tells it."""
+        return rendered(self._client, messages)
 
     def fingerprint(self) -> str:
         """The client's own: the cache changes no answer."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from saesteer.errors import InputError
 from saesteer.llms.batching import Abandoned, Batcher
-from saesteer.llms.chat_text import alternatives, pieces, prompt_ids, stops, text_after
-from saesteer.llms.client import BadReply, ClientError, Refused, Reply, Request, TokenChoice, Usage
+from saesteer.llms.chat_text import alternatives, pieces, prompt_ids, stops, templated, text_after
+from saesteer.llms.client import BadReply, ClientError, Message, Refused, Reply, Request, TokenChoice, Usage
 from saesteer.llms.generating import Generator, Made, Prompt
 from saesteer.llms.options import check_request, switch, whole
 from saesteer.model import LanguageModel, load_model
@@ -73,6 +73,10 @@ class HFClient:
         if max(ids) >= self._lm.vocab_size:
             raise Refused(f"the tokenizer makes token {max(ids)}, which {self.name} does not know")
         return await self._batcher.ask((request, ids))
+
+    def rendered(self, messages: Sequence[Message]) -> str:
+        """The conversation as the model's chat template writes it; "" where it has none."""
+        return templated(self._lm.tokenizer, messages, self._options) or ""
 
     def fingerprint(self) -> str:
         """Of weights, arithmetic, chat template and limits."""

@@ -17,12 +17,15 @@ from saesteer.llms.batching import Abandoned, Batcher
 from saesteer.llms.client import BadReply, Refused, Reply, Request, TokenChoice, Usage
 from saesteer.llms.openai_reply import plain_line
 from saesteer.llms.options import check_request, number, switch, whole
+from saesteer.parsing import parse_json
 from saesteer.runs import digest
 
 _OURS: Final = {
     "model", "gpu_memory_utilization", "max_model_len", "tensor_parallel_size", "dtype", "max_num_seqs",
     "enable_prefix_caching", "max_logprobs", "quantization", "revision", "trust_remote_code",
 }  # fmt: skip
+REVISION: Final = 2
+"""Of what is asked of vLLM: 1 asked for a JSON object where a request has a schema."""
 
 
 class VLLMClient:
@@ -82,7 +85,8 @@ class VLLMClient:
         aside = {"gpu_memory_utilization", "max_num_seqs", "enable_prefix_caching", "max_logprobs"}
         kept = {name: value for name, value in self._settings.items() if name not in aside}
         version = str(getattr(self._vllm, "__version__", ""))
-        return digest({"client": "vllm", "version": version, "engine": kept, "options": self._options})
+        made = {"client": "vllm", "revision": REVISION, "version": version}
+        return digest(made | {"engine": kept, "options": self._options})
 
     async def complete(self, request: Request) -> Reply:
         """The answer; Refused where the prompt does not fit."""
@@ -126,9 +130,10 @@ class VLLMClient:
             fields["seed"] = request.seed
         if request.top_logprobs:
             fields["logprobs"] = request.top_logprobs
-        if request.json:
+        if request.schema or request.json:  # vLLM takes one of the two
+            shape = {"json": parse_json(request.schema)} if request.schema else {"json_object": True}
             parameters = import_module("vllm.sampling_params")
-            fields["structured_outputs"] = parameters.StructuredOutputsParams(json_object=True)
+            fields["structured_outputs"] = parameters.StructuredOutputsParams(**shape)
         return self._vllm.SamplingParams(**fields)
 
 

@@ -42,12 +42,27 @@ def load_saes(
     uses = [(number, use) for number, each in enumerate(spec.interventions) for use in _uses(spec, each)]
     found = {}
     for name in sorted({use.sae for _, use in uses}):
-        sae = given[name] if name in given else _loaded(lm, name, spec.saes[name].source, loaded)
+        device = str(lm.device)
+        sae = given[name] if name in given else _loaded(device, name, spec.saes[name].source, loaded)
         _check_sae(lm, name, spec.saes[name], sae, force)
         found[name] = sae
     for number, use in uses:
         _check_use(lm, use, found[use.sae], f"interventions[{number}].{use.field}", force)
     return found
+
+
+def sae_hashes(spec: SteeringSpec, known: dict[str, str]) -> dict[str, str | None]:
+    """The fingerprints of the SAEs that interventions use, by name, without a model; None for other SAEs.
+
+    `known`: by source, looked up and added to.
+    """
+    used = {use.sae for each in spec.interventions for use in _uses(spec, each)}
+    for name in sorted(used):
+        source = spec.saes[name].source
+        if source not in known:
+            sae = _loaded("cpu", name, source, {})
+            known[str(source)] = sae.fingerprint()
+    return {name: known[str(each.source)] if name in used else None for name, each in spec.saes.items()}
 
 
 def _uses(spec: SteeringSpec, each: Intervention) -> Iterator[_Use]:
@@ -64,12 +79,12 @@ def _uses(spec: SteeringSpec, each: Intervention) -> Iterator[_Use]:
             yield _Use(field, "write", tensor.sae, at, tensor.latents or (), head)
 
 
-def _loaded(lm: LanguageModel, name: str, source: str | None, loaded: dict[str, SAE]) -> SAE:
+def _loaded(device: str, name: str, source: str | None, loaded: dict[str, SAE]) -> SAE:
     if source is None:
         raise bad(f"saes.{name}.source", f"is missing; hand the SAE over as saes={{{name!r}: sae}}")
     if source not in loaded:
         with at_field(f"saes.{name}.source"):
-            loaded[source] = load_sae(source, device=str(lm.device), download=False)  # a file named it
+            loaded[source] = load_sae(source, device=device, download=False)  # a file named it
     return loaded[source]
 
 

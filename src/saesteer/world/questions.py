@@ -20,7 +20,7 @@ GRAMMAR_SEED, FACTS_SEED = 41_000_000, 42_000_000
 WRONG: Final = 3
 """Ill-formed sentences beside the right one."""
 _TRIES: Final = 60
-_PRONOUNS: Final = {"she": "he", "he": "she"}
+PRONOUNS: Final = {"she": "he", "he": "she"}
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def _other_names(sentence: Sentence, rng: random.Random) -> Iterator[Sequence[st
 def _other_pronouns(sentence: Sentence, rng: random.Random) -> Iterator[Sequence[str]]:
     """With what agrees with it: his for her."""
     for kind, word in _values(sentence):
-        if kind == SUBJECT and word in _PRONOUNS:
-            swap = {word: _PRONOUNS[word]}
+        if kind == SUBJECT and word in PRONOUNS:
+            swap = {word: PRONOUNS[word]}
             for female, male in GENDERED.values():
                 swap |= {female: male} if word == "she" else {male: female}
             swap |= {old.capitalize(): new.capitalize() for old, new in swap.items()}

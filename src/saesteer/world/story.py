@@ -217,10 +217,11 @@ class Teller:
     def closing(self, given: Reading | None = None) -> Sentence:
         return self._sentence("closing", None, None, "", given)
 
-    def body(self, given: Reading | None = None) -> Sentence:
+    def body(self, given: Reading | None = None, kind: str | None = None) -> Sentence:
+        """`kind`: of what kind a drawn sentence is to be: neutral, topic, or the story's register."""
         state, chance = self.state, self.chance
         state.body += 1
-        kind = chance.draw_hidden(KIND, _kind(given), "register")
+        kind = chance.draw_hidden(KIND, kind or _kind(given), "register")
         if kind == "neutral":
             part, concept, topic = "neutral", None, None
         elif kind == "topic":

@@ -13,16 +13,23 @@ import yaml
 
 from saesteer.runs import write_text
 from saesteer.world.questions import Question, facts_questions, grammar_questions
+from saesteer.world.tracking import tracking_questions
 
-ITEMS: Final = 200
+ITEMS: Final = {"world_grammar": 200, "world_facts": 200, "world_tracking": 600}
+"""How many questions a task has."""
 MAKERS: Final[dict[str, Callable[[int, int], list[Question]]]] = {
     "world_grammar": grammar_questions,
     "world_facts": facts_questions,
+    "world_tracking": tracking_questions,
 }
 
 
-def write_task(name: str, folder: Path, n: int = ITEMS, seed: int = 0) -> Path:
-    """Write NAME.yaml and NAME.jsonl; the path of the first, which lm_eval takes for a task."""
+def write_task(name: str, folder: Path, n: int | None = None, seed: int = 0) -> Path:
+    """Write NAME.yaml and NAME.jsonl; the path of the first, which lm_eval takes for a task.
+
+    `n`: how many questions; None: as many as ITEMS says.
+    """
+    n = ITEMS[name] if n is None else n
     questions = MAKERS[name](n, seed)
     folder = folder.resolve()  # lm_eval looks for data files from the working folder
     write_text(folder / f"{name}.jsonl", _lines(questions))
@@ -52,6 +59,11 @@ def write_grammar(folder: Path) -> Path:
 def write_facts(folder: Path) -> Path:
     """Which sentence agrees with the story?"""
     return write_task("world_facts", folder)
+
+
+def write_tracking(folder: Path) -> Path:
+    """Whom or what does the sentence mean?"""
+    return write_task("world_tracking", folder)
 
 
 def _lines(questions: Sequence[Question]) -> str:

@@ -12,6 +12,7 @@ from saesteer.errors import SaesteerError
 from saesteer.evaluation import RowJudgement, SweepResult, figures
 from saesteer.evaluation.judgements import FILE
 from saesteer.evaluation.rows import Row
+from saesteer.pipeline.experiment.behind import latent_behind
 from saesteer.pipeline.experiment.cell import TESTED, TRIED
 from saesteer.pipeline.experiment.planning import BASE
 from saesteer.pipeline.experiment.result import (
@@ -26,7 +27,15 @@ from saesteer.pipeline.experiment.result import (
 from saesteer.pipeline.experiment.table import write_table
 from saesteer.pipeline.experiment.telling import asked_lines, cost_of, failures_of, notes_of
 from saesteer.pipeline.experiment.versus import comparisons
-from saesteer.report import ConceptResult, MethodResult, Report, method_result, write_files, write_report
+from saesteer.report import (
+    ConceptResult,
+    LatentEvidence,
+    MethodResult,
+    Report,
+    method_result,
+    write_files,
+    write_report,
+)
 from saesteer.report.records import BesideAim, JudgedBy, SeedFigures
 from saesteer.runs import write_json
 from saesteer.statistics import Interval, bootstrap_mean
@@ -95,8 +104,20 @@ def _concept(run: ExperimentRun, about: Mapping[str, Any]) -> ConceptResult:
         base=figures(base.rows),
         base_rows=f"{BASE}/{ROWS}",
         methods=tuple(_method(run, cell, base) for cell in run.of(name)),
+        latents=_latents(run, run.of(name)),
         words=tuple(about["words"]),
     )
+
+
+def _latents(run: ExperimentRun, cells: Sequence[CellResult]) -> tuple[LatentEvidence, ...]:
+    """Each latent that a chosen setting steers with, once, with the methods that do."""
+    found: dict[tuple[str, int], LatentEvidence] = {}
+    for cell in cells:
+        if (source := cell.record.get("latent")) is not None:
+            one = latent_behind(run.folder, cell.folder, str(source))
+            before = found.get((one.sae, one.latent), one)
+            found[one.sae, one.latent] = replace(before, by=(*before.by, cell.method.label_shown))
+    return tuple(found.values())
 
 
 def _method(run: ExperimentRun, cell: CellResult, base: SweepResult) -> MethodResult:

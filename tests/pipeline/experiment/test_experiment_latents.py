@@ -1,6 +1,7 @@
 """The latents behind the settings of an experiment: which ones are shown, and whose they are."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,15 @@ def test_its_figures_are_those_of_the_concept_and_lie_where_the_link_leads(done)
     texts = len(load_concept(SEA).positive)
     sides = [each.document < texts for each in expected.evidence[0].contexts]
     assert [each.positive for each in latent.contexts] == sides and len(set(sides)) == 2
+
+
+def test_the_report_says_when_it_was_made_as_people_write_it(done):
+    about = {**done.about, "attempts": [{"started": "2026-03-05T23:30:00-01:00"}]}
+    assert report_of(replace(done, about=about)).made == "6 March 2026, 00:30 UTC"
+    about["attempts"].append(
+        {"started": "2026-03-06T01:00:00+00:00", "finished": "2026-03-06T02:05:00+00:00"}
+    )
+    assert report_of(replace(done, about=about)).made == "6 March 2026, 02:05 UTC"
 
 
 def test_a_damaged_one_is_said(done, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,7 @@ def report_of(run: ExperimentRun) -> Report:
         concepts=concepts,
         coherence=config.coherence,
         aim=config.aim,
-        made=str(about["attempts"][-1].get("finished") or about["attempts"][-1]["started"]),
+        made=_when(about["attempts"][-1]),
         command=str(about.get("command", "")),
         provenance=_provenance(run),
         notes=notes_of(run),
@@ -88,6 +89,12 @@ def report_of(run: ExperimentRun) -> Report:
         cost=cost_of(run),
         files=files,
     )
+
+
+def _when(attempt: Mapping[str, str]) -> str:
+    """The end of an attempt, or its beginning where it has none yet, as people read it."""
+    time = datetime.fromisoformat(attempt.get("finished") or attempt["started"]).astimezone(UTC)
+    return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
 def _judged(run: ExperimentRun, concept: str) -> bool:

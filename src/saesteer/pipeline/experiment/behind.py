@@ -26,16 +26,18 @@ def keep_latent(setup: Setup, cell: Cell, spec: SteeringSpec | None) -> str | No
 
     A spec from a file may be of any SAE, and a task without texts says nothing of a latent: None too.
     """
-    method, subject = cell.method, cell.subject
+    method = cell.method
     latents = spec.provenance.get("latents") if spec is not None else None
-    if method.method is None or not takes(method.function, "sae") or not subject.has_texts:
+    if not latents or len(latents) > 1 or method.method is None or not takes(method.function, "sae"):
         return None
-    choice = setup.sae_for(method, subject)
-    if choice is None or not latents or len(latents) > 1:
+    choice = setup.sae_for(method, cell.subject)
+    if choice is None:
         return None
     try:
-        found = contrast_of(setup.lm, setup.sae(choice.source), subject.concept, latents[0][0], choice.at)
-    except InputError:  # too few texts to contrast, which is no fault of a setting that works
+        found = contrast_of(
+            setup.lm, setup.sae(choice.source), cell.subject.concept, latents[0][0], choice.at
+        )
+    except InputError:  # too few texts to contrast (a task may have none): no fault of a setting that works
         return None
     found.save(setup.out / cell.folder / LATENT)
     return choice.source

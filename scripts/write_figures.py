@@ -21,7 +21,7 @@ METHODS = {
     "diffmean": "difference of means",
     "sae_decoder": "best SAE latent",
     "prompting": "best prompt",
-    "random": "random direction",
+    "random_direction": "random direction",
 }
 
 

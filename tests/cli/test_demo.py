@@ -1,13 +1,14 @@
 """saesteer demo."""
 
 import json
-from functools import partial
+import re
 
 import pytest
+import yaml
 
 from saesteer.cli.demo import _command, _concepts
-from saesteer.pipeline import StudyConfig
-from saesteer.pipeline import demo as pipeline_demo
+from saesteer.pipeline import demo
+from saesteer.runs import laid_over, read_fields
 
 
 @pytest.mark.parametrize("given", ["", " , ", "wedding,wedding", "wedding,world/wedding", "weding"])
@@ -22,8 +23,8 @@ def test_a_concept_that_is_nearly_there(run):
 
 
 def test_what_was_typed(tmp_path):
-    assert _concepts(None) == {}
-    assert _concepts(" wedding, world/sea,") == {"concepts": ["wedding", "sea"]}
+    assert _concepts(None) == []
+    assert _concepts(" wedding, world/sea,") == ["wedding", "sea"]
     assert _command(tmp_path / "a b", "x,y") == f"saesteer demo --out '{tmp_path}/a b' --concepts x,y"
 
 
@@ -35,15 +36,28 @@ def test_a_folder_that_cannot_be_is_refused_first(run, tmp_path):
 
 @pytest.mark.slow
 def test_the_whole_way(run, tmp_path, monkeypatch):
-    tiny = StudyConfig(
-        strengths=(0.3,), latents=1, samples=1, test_samples=2, base_samples=2, max_new_tokens=20
-    )
-    monkeypatch.setattr(pipeline_demo, "run_demo", partial(pipeline_demo.run_demo, config=tiny))
-    said = run("demo", "--out", tmp_path, "--concepts", "wedding", "--json")
+    """With few texts, a control and a baseline: how the others are called is tested beside the experiment."""
+    small = {
+        "methods": ["random_direction", {"method": "prompting", "label": "Best prompt"}],
+        "strengths": [0.3],
+        "samples": {"selection": 1, "test": 1, "base": 1},
+        "writing": {"max_new_tokens": 12},
+        "prompts": ["It was late", "They had a house", "Anna went to the town"],
+        "coherence": 0,
+    }
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(laid_over(read_fields(demo.FILE), small)), "utf-8")
+    monkeypatch.setattr(demo, "FILE", tmp_path / "small.yaml")
+    out = tmp_path / "out"
+    said = run("demo", "--out", out, "--concepts", "wedding", "--json")
     assert (said.code, said.err) == (0, "")
     record = json.loads(said.out)
-    assert record["report"] == str(tmp_path / "report.html")
-    assert "<html" in (tmp_path / "report.html").read_text("utf-8")
-    assert {row["method"] for row in record["summary"]} >= {"diffmean", "sae_decoder", "prompting"}
-    again = run("demo", "--out", tmp_path, "--concepts", "wedding")
-    assert again.code == 0 and "world/wedding" in again.out and f"Report: {tmp_path}/report.html" in again.out
+    assert record["report"] == str(out / "report.html")
+    assert f"saesteer demo --out {out} --concepts wedding" in (out / "report.html").read_text("utf-8")
+    [control, prompt] = record["results"]
+    assert (control["method"], prompt["method"]) == ("random_direction", "prompting")
+    assert prompt["samples"] >= 1 and prompt["behaviour_low"] <= prompt["behaviour"] <= 1
+    again = run("demo", "--out", out, "--concepts", "wedding")
+    assert again.code == 0 and "world/wedding" in again.out and "Best prompt" in again.out
+    texts = record["cost"]["texts"]
+    assert re.search(rf"Report: {out}/report.html, \d+ s for {texts} texts", again.out.replace("\n", ""))
+    assert run("run", out / "experiment.yaml", "--out", out, "--dry-run", "--json").code == 0

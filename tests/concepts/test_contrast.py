@@ -1,11 +1,12 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from scipy import stats
 
-from saesteer.concepts import rank_latents
+from saesteer.concepts import contrast_of, rank_latents
 from saesteer.concepts.contrast import evidence_of
 from saesteer.errors import InputError, MissingHookpoint, ShapeMismatch, UnknownName
 from saesteer.latents import capture
@@ -122,6 +123,27 @@ def test_the_planted_latent_comes_first_and_its_opposite_late(lm, planted, level
     assert ranking.best.p_adjusted < 0.01
     assert ranking.summary["best"] == PLANTED
     assert ranking.summary["silent"] >= 1
+
+
+@pytest.mark.parametrize("latent", [PLANTED, BACKWARDS, SILENT])
+def test_one_latent_by_itself_has_the_figures_that_it_has_among_all(lm, planted, latent):
+    found = contrast_of(lm, planted, CONCEPT, latent)
+    texts, tokens = (
+        {row.latent: row for row in rank_latents(lm, planted, CONCEPT, level=level, evidence=0).rows}
+        for level in ("text", "token")
+    )
+    assert found.rows == (replace(texts[latent], p_adjusted=texts[latent].p),)
+    assert found.summary["token_auroc"] == tokens[latent].auroc
+    assert found.summary["texts"] == [24, 30]
+    [shown] = found.evidence
+    assert shown.latent == latent
+    if latent == PLANTED:
+        assert {each.tokens[each.peak].strip() for each in shown.contexts} <= set(SEA)
+
+
+def test_a_latent_that_the_sae_has_not_is_refused(lm, planted):
+    with pytest.raises(InputError, match=f"latents are 0 to {D_SAE - 1}, got {D_SAE}"):
+        contrast_of(lm, planted, CONCEPT, D_SAE)
 
 
 def test_evidence_shows_the_words_of_the_sea(lm, planted):

@@ -1,74 +1,72 @@
-"""The demo on the real embedded world, as small as it gets: every stage runs, the report is whole."""
+"""The demo's experiment, and the whole of it as small as it gets."""
 
-import json
-from dataclasses import replace
+import shutil
 
 import pytest
-import torch
+import yaml
 
-from saesteer.concepts import LatentScore, Ranking
-from saesteer.evaluation import SweepResult
-from saesteer.pipeline.demo import CONFIG, run_demo
-from saesteer.pipeline.study import _candidates
+from saesteer.errors import UnknownName
+from saesteer.pipeline import demo, demo_experiment, load_run, read_experiment, run_demo
+from saesteer.pipeline.experiment import prepare, report_of
+from saesteer.runs import laid_over, read_fields
+from saesteer.steering import load_spec
 
-TINY = replace(
-    CONFIG, strengths=(0.2, 0.4), latents=1, samples=1, test_samples=1, base_samples=2, max_new_tokens=24
-)
+METHODS = ["diffmean", "sae_decoder", "prompting", "random_direction"]
+TINY = {
+    "strengths": [0.2, 0.4],
+    "samples": {"selection": 1, "test": 1, "base": 2},
+    "writing": {"max_new_tokens": 24},
+}
+
+
+def test_the_file_is_an_experiment_that_can_be_copied(tmp_path):
+    copy = shutil.copy(demo.FILE, tmp_path / "copy.yaml")
+    assert read_experiment(copy) == demo_experiment()
+    plan = prepare(demo_experiment(), tmp_path / "out").plan
+    assert [each.method.name for each in plan.cells] == METHODS * 4
+    assert not plan.notes and not (tmp_path / "out").exists()
+
+
+def test_other_concepts_of_the_world_take_the_place_of_its_own(tmp_path):
+    assert demo_experiment(["wedding", "world/sea"]).concepts == ("world/wedding", "world/sea")
+    with pytest.raises(UnknownName):
+        run_demo(tmp_path / "out", ["weding"])
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
-    out = tmp_path_factory.mktemp("demo")
-    return run_demo(out, ("wedding",), TINY), out
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("demo")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(laid_over(read_fields(demo.FILE), TINY)), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "FILE", folder / "tiny.yaml")
+        yield run_demo(folder / "out", ["wedding"])
 
 
 @pytest.mark.slow
-def test_every_stage_leaves_its_result(demo):
-    result, out = demo
-    page = result.report.read_text(encoding="utf-8")
-    assert result.report == out / "report.html"
-    assert "wedding" in page and "<svg" in page
-    assert [row["method"] for row in result.summary] == ["diffmean", "sae_decoder", "prompting", "random"]
-    json.dumps(result.summary)
+def test_every_method_has_a_result_and_the_report_is_whole(whole):
+    assert whole.report == whole.folder / "report.html" and not whole.failures
+    page = whole.report.read_text(encoding="utf-8")
+    assert "wedding" in page and "<svg" in page and "saesteer demo" in page
+    [concept] = report_of(whole).concepts
+    assert [each.method for each in concept.methods] == METHODS
+    assert {row.half for cell in whole.cells for row in cell.tried.rows} == {"selection"}
 
 
 @pytest.mark.slow
-def test_the_latent_that_is_shown_is_the_one_that_was_steered_with(demo):
-    [concept] = demo[0].record.concepts
-    [method] = [each for each in concept.methods if each.method == "sae_decoder"]
-    assert method.setting == "" or method.setting.startswith(f"latent {concept.latent.latent}, ")
-    assert concept.latent.contexts and concept.latent.promoted
-
-
-def test_candidates_are_taken_by_turns_and_write_only_what_they_read():
-    def score(latent, difference=1.0, p=0.001):
-        return LatentScore(latent, 0.9, difference, 1.0, 0.5, 0.1, p, p)
-
-    by_text = Ranking((score(4), score(1), score(2, difference=-1.0), score(3, p=0.2), score(0)))
-    by_token = Ranking((score(1), score(0), score(2), score(3), score(4)))
-    effect = torch.tensor([0.3, 0.1, 0.9, 0.8, 0.2])
-    assert _candidates(by_text, by_token, effect, 3) == [4, 1, 0]
-    assert _candidates(by_text, by_token, effect, 9) == [4, 1, 0, 2, 3]
+def test_the_latent_that_is_shown_is_one_that_was_steered_with(whole):
+    [concept] = report_of(whole).concepts
+    [cell] = [each for each in whole.cells if each.method.name == "sae_decoder"]
+    specs = [load_spec(each) for each in (whole.folder / cell.folder / "specs").rglob("spec.yaml")]
+    tried = {each.provenance["chosen_by"]: each.provenance["latents"] for each in specs}
+    assert set(tried) == {"contrast", "logit_effect"}
+    [latent] = concept.latents
+    chosen = cell.record["chosen"]["variant"].removeprefix("choose ")
+    assert [[latent.latent, 1.0]] == tried[chosen]
+    assert latent.by == ("Best SAE latent",) and latent.contexts and latent.promoted
 
 
 @pytest.mark.slow
-def test_settings_are_chosen_on_prompts_that_are_not_reported_on(demo):
-    _, out = demo
-    tried = SweepResult.load(next((out / "samples" / "wedding_selection").rglob("rows.parquet")).parent)
-    tested = SweepResult.load(next((out / "samples" / "wedding_test").rglob("rows.parquet")).parent)
-    assert {row.half for row in tried.rows} == {"selection"}
-    assert {row.half for row in tested.rows} == {"test"}
-    assert not {row.prompt_id for row in tried.rows} & {row.prompt_id for row in tested.rows}
-
-
-@pytest.mark.slow
-def test_a_second_run_reuses_the_samples(demo):
-    first, out = demo
-    before = {
-        path: path.stat().st_mtime_ns
-        for path in (out / "samples").rglob("*.parquet")
-        if "latents" not in path.name
-    }
-    again = run_demo(out, ("wedding",), TINY)
-    assert {path: path.stat().st_mtime_ns for path in before} == before
-    assert again.summary == first.summary
+def test_its_folder_is_one_of_an_experiment(whole):
+    assert load_run(whole.folder).config == whole.config
+    assert read_experiment(whole.folder / "experiment.yaml") == whole.config

@@ -122,7 +122,7 @@ def made_concept(name: str, peaks: dict[str, float], text: str = PLAIN) -> Conce
     )
     return ConceptResult(
         name=name, description=f"Texts about {name}.", base=figures(base.rows), base_rows="base/rows.parquet",
-        methods=methods, latent=made_latent(),
+        methods=methods, latents=(made_latent(),),
     )  # fmt: skip
 
 

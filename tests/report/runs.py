@@ -162,7 +162,8 @@ def made_run(
         made.append(
             ConceptResult(
                 name, f"Texts about {name}.", made_figures(0.06, 0.97 if judged else None, 480),
-                "base/rows.parquet", tuple(results), made_latent(), ("bride", "wedding", "church", "dress"),
+                "base/rows.parquet", tuple(results), (made_latent(),),
+                ("bride", "wedding", "church", "dress"),
             )
         )  # fmt: skip
     fields = {

@@ -54,7 +54,8 @@ def hostile(make_report) -> Report:
     report = make_report(1, HOSTILE, title=HOSTILE, subtitle=HOSTILE, notes=(HOSTILE,), command=HOSTILE)
     concept = report.concepts[0]
     context = Context((HOSTILE, " x"), (1.0, 0.0), True)
-    latent = replace(concept.latent, sae=HOSTILE, contexts=(context,), promoted=((HOSTILE, 1.0),))
+    [latent] = concept.latents
+    latent = replace(latent, sae=HOSTILE, contexts=(context,), promoted=((HOSTILE, 1.0),), by=(HOSTILE,))
     methods = tuple(
         replace(
             method, label=f"{HOSTILE}$\\frac{{{number}$", setting=HOSTILE, rows=f"a b/<{number}>&\"'.parquet"
@@ -62,7 +63,7 @@ def hostile(make_report) -> Report:
         for number, method in enumerate(concept.methods)
     )
     changed = replace(
-        concept, name=HOSTILE + "$\\frac{$", description=HOSTILE, methods=methods, latent=latent
+        concept, name=HOSTILE + "$\\frac{$", description=HOSTILE, methods=methods, latents=(latent,)
     )
     return replace(report, concepts=(changed,), provenance={HOSTILE: HOSTILE})
 
@@ -178,12 +179,22 @@ def test_a_method_without_a_coherent_setting_is_said(report):
         replace(method, outcome=None, setting="", reason="no setting keeps it", pairs=())
         for method in concept.methods
     )
-    html = render(replace(report, concepts=(replace(concept, methods=without, latent=None),)))
+    html = render(replace(report, concepts=(replace(concept, methods=without, latents=()),)))
     assert "no setting keeps it" in html and "no steering kept the text coherent" in html
 
 
+def test_every_latent_names_the_methods_that_steer_with_it(report):
+    [one] = report.concepts[0].latents
+    two = replace(one, latent=77, by=("SAE latent", "Clamped"), rows="latents/77.parquet")
+    concept = replace(report.concepts[0], latents=(replace(one, by=("Lifted",)), two))
+    html = render(replace(report, concepts=(concept,)))
+    heads = re.findall(r"The latent behind ([^:<]*): (\d+)", html)
+    assert heads == [("Lifted", "1234"), ("SAE latent, Clamped", "77")]
+    assert 'href="latents/77.parquet"' in html
+
+
 def test_a_report_without_curves_or_latent_is_a_page(report):
-    concept = replace(report.concepts[0], latent=None)
+    concept = replace(report.concepts[0], latents=())
     bare = tuple(replace(method, points=(), pairs=()) for method in concept.methods)
     html = render(replace(report, concepts=(replace(concept, methods=bare),)))
     assert html.count("<svg") == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,35 +26,35 @@ def demo(
 ) -> None:
     """The whole way on the embedded world; ends with a report.
 
-    Needs no network, GPU or key. Run again with the same --out, it goes on where it was stopped.
+    Needs no network, GPU or key. Run again with the same --out, it goes on where it was stopped. It is an
+    experiment like any other: change a copy of experiment.yaml from the folder, and give it to saesteer run.
 
     Example: saesteer demo --out demo --concepts wedding,sea
     """
     from saesteer.cli.inputs import quiet
-    from saesteer.cli.terminal import print_json, print_table, progress
+    from saesteer.cli.interpreting import resumable
+    from saesteer.cli.run import tell
+    from saesteer.cli.terminal import progress
 
-    options.check_output(out / "report.html")
+    options.check_folder(out)
     chosen = _concepts(concepts)
-    with progress() as bar:
+    with progress() as bar, resumable(out):
         bar.step("loading")
         quiet()
         from saesteer.pipeline.demo import run_demo
 
-        result = run_demo(out=out, progress=bar.report, command=_command(out, concepts), **chosen)
-    if json:
-        print_json({"report": result.report, "summary": result.summary})
-    else:
-        print_table(result.table(), f"\nReport: {result.report}")
+        result = run_demo(out, chosen, bar.report, _command(out, concepts))
+    tell(result, json)
     if open_report:
         typer.launch(str(result.report.resolve()))
 
 
-def _concepts(given: str | None) -> dict[str, Any]:
-    """The named concepts, each of which exists; nothing where the demo's own are wanted."""
+def _concepts(given: str | None) -> list[str]:
+    """The named concepts, each of which exists; none where the demo's own are wanted."""
     from saesteer.text import load_concept
 
     if given is None:
-        return {}
+        return []
     names = [name.strip().removeprefix("world/") for name in given.split(",") if name.strip()]
     if not names:
         raise InputError(f"--concepts is names with commas, got {given!r}; give at least one")
@@ -62,7 +62,7 @@ def _concepts(given: str | None) -> dict[str, Any]:
         raise InputError(f"--concepts names a concept twice, got {given!r}; name each once")
     for name in names:
         load_concept(f"world/{name}")
-    return {"concepts": names}
+    return names
 
 
 def _command(out: Path, concepts: str | None) -> str:

@@ -71,18 +71,31 @@ def run(
         command = _command(experiment, over, setting, folder)
         with resumable(folder):
             found = prepared.run(bar.report, command, foretold)
-    if json:
-        print_json(_found(found))
-    else:
-        from saesteer.pipeline.experiment import report_of
-        from saesteer.report import summary
+    tell(found, json)
 
-        print_table(summary(report_of(found)), f"\nReport: {found.report}")
-    if found.failures:
-        first = found.failures[0]
+
+def tell(found: ExperimentRun, json: bool) -> None:
+    """How a run ended: what was found, where the report lies, what it took; failures end the command."""
+    from saesteer.cli.terminal import print_json, print_table
+    from saesteer.pipeline.experiment import report_of, table_rows
+    from saesteer.report import summary
+    from saesteer.report.words import duration
+
+    report = report_of(found)
+    failures = [
+        {"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in found.failures
+    ]
+    if json:
+        told = {"report": found.report, "cells": len(found.cells), "failures": failures, "cost": report.cost}
+        print_json(told | {"results": table_rows(report)})
+    else:
+        took = f", {duration(report.cost.seconds)} for {report.cost.texts:,} texts" if report.cost else ""
+        print_table(summary(report), f"\nReport: {found.report}{took}")
+    if failures:
+        first = failures[0]
         raise SaesteerError(
-            f"{len(found.failures)} of {len(found.cells)} pairs of concept and method failed, such as "
-            f"{first.concept} · {first.method.name}: {first.error}; the same command tries them again"
+            f"{len(failures)} of {len(found.cells)} pairs of concept and method failed, such as "
+            f"{first['where']}: {first['what']}; the same command tries them again"
         )
 
 
@@ -158,15 +171,6 @@ def _planned(prepared: Prepared, foretold: Estimate, why: str) -> dict[str, Any]
     ]  # fmt: skip
     record = {"cells": cells, "base": prepared.plan.base, "notes": prepared.plan.notes}
     return record | {"needs": prepared.inputs.needs, "estimate": foretold, "not_loaded": why or None}
-
-
-def _found(found: ExperimentRun) -> dict[str, Any]:
-    failures = [
-        {"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in found.failures
-    ]
-    from saesteer.pipeline.experiment.telling import cost_of
-
-    return {"report": found.report, "cells": len(found.cells), "failures": failures, "cost": cost_of(found)}
 
 
 def _command(experiment: Path, over: list[Path] | None, setting: list[str] | None, out: Path) -> str:

@@ -5,7 +5,7 @@ from saesteer.concepts.alignment_scores import AlignedLatent, AlignmentScores, H
 from saesteer.concepts.choosers import CHOOSERS, Chooser
 from saesteer.concepts.choosing import Choice, choose_latents, conditioned_concepts, conditioned_latent
 from saesteer.concepts.combined import combined
-from saesteer.concepts.contrast import evidence_of, rank_latents
+from saesteer.concepts.contrast import contrast_of, evidence_of, rank_latents
 from saesteer.concepts.detection import Detection, calibrate, detect, measured
 from saesteer.concepts.detector import Detector
 from saesteer.concepts.effect import output_effect
@@ -50,6 +50,7 @@ __all__ = [
     "combined",
     "conditioned_concepts",
     "conditioned_latent",
+    "contrast_of",
     "contrast_topic",
     "detect",
     "evidence_of",

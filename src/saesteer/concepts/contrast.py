@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -40,6 +40,10 @@ class Contrast:
     def part(self, which: Bool[np.ndarray, " rows"]) -> Contrast:
         """Some of the rows."""
         return Contrast(self.matrix[which], self.positive[which], self.documents[which])
+
+    def column(self, latent: int) -> Contrast:
+        """One latent of all rows."""
+        return Contrast(self.matrix[:, [latent]], self.positive, self.documents)
 
 
 def rank_latents(
@@ -93,6 +97,30 @@ def rank_latents(
         },
         provenance=_provenance(lm, sae, hookpoint, concept),
     )
+
+
+def contrast_of(
+    lm: LanguageModel, sae: SAE, concept: Concept | str, latent: int, at: str | None = None
+) -> Ranking:
+    """One latent by itself with its evidence; `summary` has its AUROC of tokens too (token_auroc).
+
+    Its p is that of a latent named beforehand: where these texts chose it, it says too much.
+    """
+    concept = _concept(load_concept(concept), None, None)
+    hookpoint, count = hookpoint_of(lm, sae, at), len(concept.positive)
+    rows = capture(lm, (*concept.positive, *concept.negative), sae, hookpoint)
+    _check_tokens(rows, count)
+    evidence = evidence_of(lm, sae, rows, latent)
+    texts, tokens = (each.column(latent) for each in (_of_texts(rows, count, "max"), _of_tokens(rows, count)))
+    [score] = _scores(texts, texts, "holm")
+    summary = {
+        "texts": [count, len(concept.negative)],
+        "best": latent,
+        "auroc": score.auroc,
+        "token_auroc": float(auroc(tokens.matrix, tokens.positive)[0]),
+    }
+    scored = replace(score, latent=latent)
+    return Ranking((scored,), (evidence,), (), summary, _provenance(lm, sae, hookpoint, concept))
 
 
 def evidence_of(lm: LanguageModel, sae: SAE, rows: LatentRows, latent: int, n: int = 10) -> Evidence:

@@ -1,9 +1,9 @@
-"""Whole studies: from a concept to steered texts, their judgement and a report.
+"""Whole experiments: from a concept to steered texts, their judgement and a report.
 
 Knows the order of the stages; every stage is a call to another room.
 """
 
-from saesteer.pipeline.demo import DemoResult, run_demo
+from saesteer.pipeline.demo import demo_experiment, run_demo
 from saesteer.pipeline.experiment import (
     ExperimentConfig,
     ExperimentRun,
@@ -11,17 +11,13 @@ from saesteer.pipeline.experiment import (
     read_experiment,
     run_experiment,
 )
-from saesteer.pipeline.study import Study, StudyConfig, study
 
 __all__ = [
-    "DemoResult",
     "ExperimentConfig",
     "ExperimentRun",
-    "Study",
-    "StudyConfig",
+    "demo_experiment",
     "load_run",
     "read_experiment",
     "run_demo",
     "run_experiment",
-    "study",
 ]

@@ -205,7 +205,7 @@ class Context:
 
 @dataclass(frozen=True)
 class LatentEvidence:
-    """The latent that stands for a concept, and why we think so."""
+    """A latent that stands for a concept, and why we think so."""
 
     sae: str
     latent: int
@@ -221,6 +221,8 @@ class LatentEvidence:
     promoted: tuple[tuple[str, float], ...] = ()
     """Tokens and what one unit of the latent adds to their logits."""
     suppressed: tuple[tuple[str, float], ...] = ()
+    by: tuple[str, ...] = ()
+    """Labels of the methods that steer with it."""
 
     def __post_init__(self) -> None:
         check_link(self.rows)
@@ -228,7 +230,7 @@ class LatentEvidence:
 
 @dataclass(frozen=True)
 class ConceptResult:
-    """One concept: its base rate, what each method did, the latent behind it."""
+    """One concept: its base rate, what each method did, the latents behind it."""
 
     name: str
     description: str
@@ -236,7 +238,8 @@ class ConceptResult:
     """Of the unsteered model."""
     base_rows: str
     methods: tuple[MethodResult, ...]
-    latent: LatentEvidence | None = None
+    latents: tuple[LatentEvidence, ...] = ()
+    """Those that chosen settings steer with."""
     words: tuple[str, ...] = ()
     """Words that its positive texts have and the others have not; marked in samples."""
 

@@ -10,6 +10,7 @@ from saesteer.pipeline.experiment.reading import read_experiment
 from saesteer.pipeline.experiment.recording import report_of, write_outcome
 from saesteer.pipeline.experiment.result import CellResult, ExperimentRun, is_run, load_run
 from saesteer.pipeline.experiment.running import Places, Prepared, prepare, run_experiment
+from saesteer.pipeline.experiment.table import table_rows
 
 __all__ = [
     "CellResult",
@@ -26,5 +27,6 @@ __all__ = [
     "read_experiment",
     "report_of",
     "run_experiment",
+    "table_rows",
     "write_outcome",
 ]

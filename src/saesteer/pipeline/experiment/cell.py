@@ -27,6 +27,7 @@ from saesteer.evaluation import (
 )
 from saesteer.evaluation.rows import Half
 from saesteer.judges.foretelling import Asked, spent
+from saesteer.pipeline.experiment.behind import keep_latent
 from saesteer.pipeline.experiment.building import Built, build
 from saesteer.pipeline.experiment.planning import CELL, Cell
 from saesteer.pipeline.experiment.setup import Report, Setup
@@ -86,7 +87,7 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
     choice = choose(tried, config.asked, config.aim)
     units = sorted({_unit(arm) for each in arms.values() for arm in each})
     record: dict[str, Any] = {"unit": units[0] if len(units) == 1 else "", "chosen": choice.setting}
-    record |= {"beside": None, "written": written(tried), "saes": saes}
+    record |= {"beside": None, "latent": None, "written": written(tried), "saes": saes}
     if choice.setting is None:
         return record
     chosen = {seed: _chosen(each, choice.setting) for seed, each in arms.items()}
@@ -100,6 +101,7 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
     record["written"] = written(tried, tested, beside=found)
     if found is not None and found.folder is not None:
         record["beside"] = found.folder.relative_to(setup.out).as_posix()
+    record["latent"] = keep_latent(setup, cell, chosen[first][0].spec)
     return record
 
 

@@ -19,7 +19,7 @@ from saesteer.runs import digest, read_json
 CELL: Final = "cell.json"
 SAMPLES: Final = "samples"
 BASE: Final = "plain"
-REVISION: Final = 1  # raised when a cell computes something else
+REVISION: Final = 2  # raised when a cell computes something else
 
 
 @dataclass(frozen=True)

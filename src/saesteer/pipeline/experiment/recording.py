@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from saesteer.errors import SaesteerError
 from saesteer.evaluation import RowJudgement, SweepResult, figures
 from saesteer.evaluation.judgements import FILE
 from saesteer.evaluation.rows import Row
+from saesteer.pipeline.experiment.behind import latent_behind
 from saesteer.pipeline.experiment.cell import TESTED, TRIED
 from saesteer.pipeline.experiment.planning import BASE
 from saesteer.pipeline.experiment.result import (
@@ -26,7 +28,15 @@ from saesteer.pipeline.experiment.result import (
 from saesteer.pipeline.experiment.table import write_table
 from saesteer.pipeline.experiment.telling import asked_lines, cost_of, failures_of, notes_of
 from saesteer.pipeline.experiment.versus import comparisons
-from saesteer.report import ConceptResult, MethodResult, Report, method_result, write_files, write_report
+from saesteer.report import (
+    ConceptResult,
+    LatentEvidence,
+    MethodResult,
+    Report,
+    method_result,
+    write_files,
+    write_report,
+)
 from saesteer.report.records import BesideAim, JudgedBy, SeedFigures
 from saesteer.runs import write_json
 from saesteer.statistics import Interval, bootstrap_mean
@@ -69,7 +79,7 @@ def report_of(run: ExperimentRun) -> Report:
         concepts=concepts,
         coherence=config.coherence,
         aim=config.aim,
-        made=str(about["attempts"][-1].get("finished") or about["attempts"][-1]["started"]),
+        made=_when(about["attempts"][-1]),
         command=str(about.get("command", "")),
         provenance=_provenance(run),
         notes=notes_of(run),
@@ -79,6 +89,12 @@ def report_of(run: ExperimentRun) -> Report:
         cost=cost_of(run),
         files=files,
     )
+
+
+def _when(attempt: Mapping[str, str]) -> str:
+    """The end of an attempt, or its beginning where it has none yet, as people read it."""
+    time = datetime.fromisoformat(attempt.get("finished") or attempt["started"]).astimezone(UTC)
+    return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
 def _judged(run: ExperimentRun, concept: str) -> bool:
@@ -95,8 +111,20 @@ def _concept(run: ExperimentRun, about: Mapping[str, Any]) -> ConceptResult:
         base=figures(base.rows),
         base_rows=f"{BASE}/{ROWS}",
         methods=tuple(_method(run, cell, base) for cell in run.of(name)),
+        latents=_latents(run, run.of(name)),
         words=tuple(about["words"]),
     )
+
+
+def _latents(run: ExperimentRun, cells: Sequence[CellResult]) -> tuple[LatentEvidence, ...]:
+    """Each latent that a chosen setting steers with, once, with the methods that do."""
+    found: dict[tuple[str, int], LatentEvidence] = {}
+    for cell in cells:
+        if (source := cell.record.get("latent")) is not None:
+            one = latent_behind(run.folder, cell.folder, str(source))
+            before = found.get((one.sae, one.latent), one)
+            found[one.sae, one.latent] = replace(before, by=(*before.by, cell.method.label_shown))
+    return tuple(found.values())
 
 
 def _method(run: ExperimentRun, cell: CellResult, base: SweepResult) -> MethodResult:

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from saesteer.evaluation import Figures
 from saesteer.report import ConceptResult, MethodResult, Report
+from saesteer.report.findings import reaches
 from saesteer.runs import write_text
 from saesteer.runs.cells import CSVRows
 from saesteer.statistics import Interval
@@ -23,7 +24,7 @@ def write_table(report: Report, failed: Sequence[tuple[str, str, str]], path: Pa
 
     `failed`: concept, method and error of those that have no figures.
     """
-    rows = [_row(concept, method) for concept in report.concepts for method in concept.methods]
+    rows = table_rows(report)
     rows += [{"concept": concept, "method": method, "error": error} for concept, method, error in failed]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     text = StringIO()
@@ -31,7 +32,13 @@ def write_table(report: Report, failed: Sequence[tuple[str, str, str]], path: Pa
     write_text(path, text.getvalue())
 
 
-def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
+def table_rows(report: Report) -> list[dict[str, Any]]:
+    """One per concept and method: every figure with its interval, by the names of the columns."""
+    floor = report.coherence
+    return [_row(concept, method, floor) for concept in report.concepts for method in concept.methods]
+
+
+def _row(concept: ConceptResult, method: MethodResult, floor: float) -> dict[str, Any]:
     row: dict[str, Any] = {
         "concept": concept.name,
         "method": method.method,
@@ -45,6 +52,10 @@ def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
     row |= _of(found, "") | _of(concept.base, "base_")
     if method.outcome is not None:
         row |= _ends("ratio", method.outcome.ratio) | _ends("lift", method.outcome.lift)
+    row |= {
+        "goal": method.goal,
+        "reached": None if method.goal is None else _reached(method, method.goal, floor),
+    }
     for judge in method.judges:
         for name, interval in judge.figures.items():
             row |= _ends(f"{judge.judge}: {name}", interval)
@@ -52,6 +63,10 @@ def _row(concept: ConceptResult, method: MethodResult) -> dict[str, Any]:
         for name, interval in method.beside.figures.items():
             row |= _ends(f"beside_{name}", interval)
     return row | {"rows": method.rows, "error": None}
+
+
+def _reached(method: MethodResult, goal: float, floor: float) -> bool:
+    return method.outcome is not None and reaches(method.outcome, goal, floor)
 
 
 def _of(found: Figures | None, before: str) -> dict[str, Any]:

@@ -72,6 +72,20 @@ def test_a_source_is_all_that_the_file_needs(lm, sae, tmp_path):
         torch.testing.assert_close(lm.logits(tokens), found)
 
 
+def test_a_rank_takes_the_choosers_later_latents(lm, sae):
+    first = [
+        latent for latent, _ in sae_decoder(lm, SEA, sae, choose="logit_effect", top=4).provenance["latents"]
+    ]
+    one = sae_decoder(lm, SEA, sae, choose="logit_effect", rank=3)
+    assert one.provenance["latents"] == [[first[2], 1.0]]
+    two = sae_decoder(lm, SEA, sae, choose="logit_effect", rank=2, top=2)
+    assert [latent for latent, _ in two.provenance["latents"]] == first[1:3]
+    with pytest.raises(InputError, match="rank counts from 1, the chooser's first latent, got 0"):
+        sae_decoder(lm, SEA, sae, rank=0)
+    with pytest.raises(InputError, match=f"latents for 'sea', so none of rank {sae.cfg.d_sae + 1}"):
+        sae_decoder(lm, SEA, sae, choose="logit_effect", rank=sae.cfg.d_sae + 1)
+
+
 def test_the_chooser_is_taken_by_name(lm, sae):
     spec = sae_decoder(lm, SEA, sae, choose="logit_effect", top=2)
     assert spec.provenance["chosen_by"] == "logit_effect"

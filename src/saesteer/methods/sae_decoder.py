@@ -33,6 +33,7 @@ def sae_decoder(
     *,
     choose: str = "contrast",
     top: int = 1,
+    rank: int = 1,
     op: Op = "add",
     unit: Unit = "latent_max",
     strength: float | None = None,
@@ -41,7 +42,8 @@ def sae_decoder(
     """A spec that steers with the concept's best latents, or with `latent`: one, several, or with weights.
 
     `choose`: a name of CHOOSERS, by what latents are ranked. `top`: so many of them, each weighted as the
-    chooser says (contrast: how much more active it is on the positive texts). `op`: add, the decoder rows,
+    chooser says (contrast: how much more active it is on the positive texts); `rank`: from this one on, where
+    the first is not wanted or several are tried one by one. `op`: add, the decoder rows,
     their sum in mean residual norms (strength 0.3 by default); add_latents, to each latent its weight in
     `unit`; set_latents, each latent becomes that, also where it was silent ("clamping"). latent_max: times
     the latent's largest activation on the concept's texts, the largest of several weights counting as 1; raw:
@@ -54,7 +56,7 @@ def sae_decoder(
     if op not in get_args(Op):
         raise InputError(f"op is one of {', '.join(get_args(Op))}, got {op!r}")
     concept, at = load_concept(concept), hookpoint_of(lm, sae, at)
-    weights, about = chosen_weights(lm, sae, concept, at, latent, choose, top)
+    weights, about = chosen_weights(lm, sae, concept, at, latent, choose, top, rank)
     provenance = provenance_of("sae_decoder", concept, at) | about | {"sae_sha256": sae.fingerprint()}
     texts = texts_of(concept)
     if op == "add":
@@ -75,6 +77,7 @@ def chosen_weights(
     latent: Latents | None,
     choose: str,
     top: int,
+    rank: int = 1,
 ) -> tuple[list[tuple[int, float]], dict[str, Any]]:
     """Latents with weights, and what is noted of them."""
     if latent is not None:
@@ -82,8 +85,14 @@ def chosen_weights(
         return weights, {"latents": [[i, w] for i, w in weights], "chosen_by": "hand"}
     if top < 1:
         raise InputError(f"top is a number of latents, at least 1, got {top}")
-    found = CHOOSERS.get(choose)(lm, sae, concept, at, top)
-    rows = found.rows[:top]
+    if rank < 1:
+        raise InputError(f"rank counts from 1, the chooser's first latent, got {rank}")
+    found = CHOOSERS.get(choose)(lm, sae, concept, at, rank + top - 1)
+    rows = found.rows[rank - 1 : rank + top - 1]
+    if not rows:
+        raise InputError(
+            f"{choose} finds {len(found.rows)} latents for {concept.name!r}, so none of rank {rank}"
+        )
     weights = [(rows[0].latent, 1.0)] if len(rows) == 1 else [(row.latent, row.weight) for row in rows]
     evidence = [dict(row.figures) for row in rows]
     return weights, {"latents": [[i, w] for i, w in weights], "chosen_by": choose, "evidence": evidence}

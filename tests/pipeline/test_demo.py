@@ -1,15 +1,17 @@
 """The demo's experiment, and the whole of it as small as it gets."""
 
+import re
 import shutil
 
 import pytest
 import yaml
 
+from saesteer import load_model, load_sae
+from saesteer.concepts import CHOOSERS
 from saesteer.errors import UnknownName
 from saesteer.pipeline import demo, demo_experiment, load_run, read_experiment, run_demo
 from saesteer.pipeline.experiment import prepare, report_of
 from saesteer.runs import laid_over, read_fields
-from saesteer.steering import load_spec
 
 METHODS = ["diffmean", "sae_decoder", "prompting", "random_direction"]
 TINY = {
@@ -57,12 +59,12 @@ def test_every_method_has_a_result_and_the_report_is_whole(whole):
 def test_the_latent_that_is_shown_is_one_that_was_steered_with(whole):
     [concept] = report_of(whole).concepts
     [cell] = [each for each in whole.cells if each.method.name == "sae_decoder"]
-    specs = [load_spec(each) for each in (whole.folder / cell.folder / "specs").rglob("spec.yaml")]
-    tried = {each.provenance["chosen_by"]: each.provenance["latents"] for each in specs}
-    assert set(tried) == {"contrast", "logit_effect"}
+    variants = {f"choose {name}, rank {rank}" for name in ("contrast", "logit_effect") for rank in (1, 2)}
+    assert {each.name for each in cell.method.each_variant()} == variants
     [latent] = concept.latents
-    chosen = cell.record["chosen"]["variant"].removeprefix("choose ")
-    assert [[latent.latent, 1.0]] == tried[chosen]
+    chosen, rank = re.fullmatch(r"choose (\w+), rank (\d)", cell.record["chosen"]["variant"]).groups()
+    ranked = CHOOSERS.get(chosen)(load_model("world"), load_sae("world/layers.3"), "world/wedding", None, 2)
+    assert latent.latent == ranked.latents[int(rank) - 1]
     assert latent.by == ("Best SAE latent",) and latent.contexts and latent.promoted
 
 

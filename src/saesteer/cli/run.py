@@ -13,6 +13,7 @@ from saesteer.errors import InputError, SaesteerError
 
 if TYPE_CHECKING:
     from saesteer.pipeline.experiment import Estimate, ExperimentRun, Prepared
+    from saesteer.pipeline.experiment.planning import Cell
 
 
 def run(
@@ -57,7 +58,7 @@ def run(
         quiet()
         from saesteer.pipeline.experiment import Places, prepare, read_experiment
 
-        named = tuple(each.strip() for each in devices.split(",") if each.strip()) if devices else ()
+        named = () if devices is None else _devices(devices)
         config = read_experiment(experiment, over or (), setting or ())
         prepared = prepare(config, folder, Places(processes, named))
         bar.step("estimating")
@@ -77,13 +78,24 @@ def run(
         from saesteer.pipeline.experiment import report_of
         from saesteer.report import summary
 
-        print_table(summary(report_of(found)), f"\nReport: {found.report}")
+        lost = found.about["attempts"][-1].get("lost", ())
+        print_table(summary(report_of(found)), *(f"\n{each}" for each in lost), f"\nReport: {found.report}")
     if found.failures:
         first = found.failures[0]
         raise SaesteerError(
             f"{len(found.failures)} of {len(found.cells)} pairs of concept and method failed, such as "
             f"{first.concept} · {first.method.name}: {first.error}; the same command tries them again"
         )
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    """Names with commas; InputError where there is none, or nothing between two commas."""
+    found = tuple(each.strip() for each in text.split(","))
+    if not all(found):
+        raise InputError(
+            f"--devices are names with commas, got {text!r}; give cuda:0,cuda:1, or leave it out"
+        )
+    return found
 
 
 def _estimate(prepared: Prepared, dry_run: bool) -> tuple[Estimate, str]:
@@ -96,15 +108,17 @@ def _estimate(prepared: Prepared, dry_run: bool) -> tuple[Estimate, str]:
         if not dry_run:
             raise
         return prepared.estimate(), str(error)
+    prepared.check()
     return prepared.estimate(prepared.rate()), ""
 
 
 def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:
-    """The plan and the estimate, as people read them."""
+    """The plan and the estimate, as people read them, in 80 columns."""
+    from saesteer.report.words import counted
+
     plan, config = prepared.plan, prepared.config
     lines = [
-        f"{config.title}: {len(prepared.inputs.subjects)} concepts, {len(config.methods)} methods, "
-        f"{len(prepared.inputs.prompts)} prompts, {len(config.seeds)} seeds",
+        f"{config.title}: " + ", ".join(counted(count, noun) for noun, count in _sizes(prepared).items()),
         f"  {'concept · method':40} {'settings':>8} {'choose':>7} {'test':>6} {'beside':>6}",
     ]
     left = {each.folder for each in prepared.left}
@@ -113,7 +127,7 @@ def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:
         done = "" if each.folder in left else "  done"
         settings = each.variants * len(each.strengths)
         lines.append(
-            f"  {each.where:40} {settings:8} {counts.selection:7} {counts.test:6} {counts.beside:6}{done}"
+            f"  {_where(each):40} {settings:8} {counts.selection:7} {counts.test:6} {counts.beside:6}{done}"
         )
     lines.append(f"  {'the plain model':40} {'':8} {plan.base:7}")
     lines += [f"  {note}" for note in plan.notes]
@@ -122,6 +136,24 @@ def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:
     if why:
         lines.append(f"no time is estimated, since the model cannot be loaded here: {why}")
     return [*lines, _estimated(prepared, foretold), ""]
+
+
+def _sizes(prepared: Prepared) -> dict[str, int]:
+    config = prepared.config
+    return {
+        "concept": len(prepared.inputs.subjects),
+        "method": len(config.methods),
+        "prompt": len(prepared.inputs.prompts),
+        "seed": len(config.seeds),
+    }
+
+
+def _where(cell: Cell) -> str:
+    """Concept and method in 40 letters."""
+    from saesteer.report.words import cut
+
+    method = cut(cell.method.name, 18)
+    return f"{cut(cell.subject.concept.name, 37 - len(method))} · {method}"
 
 
 def _estimated(prepared: Prepared, foretold: Estimate) -> str:
@@ -166,7 +198,9 @@ def _found(found: ExperimentRun) -> dict[str, Any]:
     ]
     from saesteer.pipeline.experiment.telling import cost_of
 
-    return {"report": found.report, "cells": len(found.cells), "failures": failures, "cost": cost_of(found)}
+    lost = found.about["attempts"][-1].get("lost", [])
+    record = {"report": found.report, "cells": len(found.cells), "failures": failures}
+    return record | {"lost_processes": lost, "cost": cost_of(found)}
 
 
 def _command(experiment: Path, over: list[Path] | None, setting: list[str] | None, out: Path) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from saesteer.errors import InputError
+
+MOST_SAMPLES: Final = 10_000
+"""Per prompt, setting and seed: beyond it a slip of the hand is likelier than a wish."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,10 @@ class Tasks:
     only: tuple[str, ...] = ()
     """Names of tasks; none: all of them."""
 
+    def __post_init__(self) -> None:
+        if len(set(self.only)) < len(self.only):
+            raise InputError(f"concepts: only names one twice, got {list(self.only)}; name each once")
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -48,8 +56,10 @@ class Samples:
 
     def __post_init__(self) -> None:
         for name in ("selection", "test", "base"):
-            if getattr(self, name) < 1:
-                raise InputError(f"samples: {name} is 1 or more, got {getattr(self, name)}")
+            if not 1 <= getattr(self, name) <= MOST_SAMPLES:
+                raise InputError(
+                    f"samples: {name} is 1 to {MOST_SAMPLES:,}, got {getattr(self, name)}; mend it"
+                )
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,10 @@ class TextSource:
     """A file, or whatever `read_texts` takes."""
     count: int = 32
     """The first so many."""
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise InputError(f"texts: count is 1 or more, got {self.count}; mend it")
 
 
 @dataclass(frozen=True)

@@ -133,7 +133,7 @@ def test_long_names_stay_readable_in_eighty_columns(run, tmp_path, monkeypatch):
     summary = table.split("\nbehaviour, its ratio")[0].splitlines()[2:]
     lines = [line for line in summary if "with a" in line]
     assert len(lines) == 3 and all(len(line) <= 80 for line in summary)
-    assert [line.split("with a")[0].split()[-1] for line in lines] == ["diffmean", "caa", "pca"]
+    assert [line.split(" with a")[-2].split()[-1] for line in lines] == ["diffmean", "caa", "pca"]
     assert sum("a concept with a name" in line for line in lines) == 1
     assert "1 concept, 3 methods, 4 prompts, 1 seed" in plan
 

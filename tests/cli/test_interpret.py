@@ -189,7 +189,7 @@ def test_options_that_cannot_be_meant(ran, run, tmp_path, options, expected):
         ("model: other", "texts is missing; the model 'other' comes without"),
         ("{model: other, texts: x.txt}", "saes is missing; the model 'other' comes without"),
         ("{cache: x, texts: y}", "cache is x and texts is y; give one of the two"),
-        ("- 3", "holds list, not named fields"),
+        ("- 3", "holds a list, not named fields"),
         ("a: [", "is not valid YAML"),
     ],
 )

@@ -176,9 +176,11 @@ def _estimated(prepared: Prepared, foretold: Estimate) -> str:
 
 
 def _time(seconds: float) -> str:
+    from saesteer.report.words import counted
+
     if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+        return counted(round(seconds), "second")
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.0f} hours"
 
 
 def _planned(prepared: Prepared, foretold: Estimate, why: str) -> dict[str, Any]:

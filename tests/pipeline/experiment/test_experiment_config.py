@@ -50,6 +50,21 @@ def test_a_config_survives_its_own_record():
         ({"methods": [{"method": "sae_decoder", "from": "features"}]}, "give concepts: {tasks: FOLDER}"),
         ({"methods": [{"method": "diffmean", "variants": {"bos": True}}]}, "variants: bos is a list"),
         ({"methods": []}, "methods is empty"),
+        (
+            {"methods": [{"method": "prompting", "at": "layers.3"}]},
+            "'prompting' writes prefixes; leave out at",
+        ),
+        ({"methods": [{"method": "prompting", "strengths": [1]}]}, "'prompting' writes prefixes; leave out"),
+        ({"methods": [{"method": "finetune", "at": "layers.3"}]}, "'finetune' acts at no hookpoint"),
+        ({"methods": [{"method": "diffmean", "strengths": []}]}, "methods[0]: strengths is empty; give some"),
+        ({"methods": [{"method": "diffmean", "from": 3}]}, "methods[0]: from is a text, got 3"),
+        (
+            {"methods": [{"method": "diffmean", "task_latents": "features"}]},
+            "unknown field of methods[0] 'task",
+        ),
+        ({"model": ""}, "model: name is empty"),
+        ({"saes": {"s": ""}}, "a source of saes is empty"),
+        ({"texts": " "}, "texts: source is empty"),
         ({"methods": "diffmean"}, "methods are a list"),
         ({"aim": "fewer"}, "aim is more or less of the behaviour, got 'fewer'"),
         ({"aim": "less", "goal": 3}, "leave it out with aim: less"),
@@ -206,7 +221,7 @@ def test_a_setting_without_a_value_says_what_to_write(tmp_path):
 
 def test_a_file_that_is_a_list_is_refused(tmp_path):
     (tmp_path / "e.yaml").write_text("- concepts: [world/sea]\n")
-    with pytest.raises(InputError, match="holds list, not named fields"):
+    with pytest.raises(InputError, match="holds a list, not named fields"):
         read_experiment(tmp_path / "e.yaml")
 
 

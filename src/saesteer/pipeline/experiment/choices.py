@@ -22,6 +22,9 @@ class ModelChoice:
     device: str | None = None
     """None: SAESTEER_DEVICE or cpu."""
 
+    def __post_init__(self) -> None:
+        _check_said(self.name, "model: name")
+
 
 @dataclass(frozen=True)
 class SAEChoice:
@@ -30,6 +33,9 @@ class SAEChoice:
     source: str
     at: str | None = None
     """None: where the SAE was trained."""
+
+    def __post_init__(self) -> None:
+        _check_said(self.source, "a source of saes")
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class TextSource:
     """The first so many."""
 
     def __post_init__(self) -> None:
+        _check_said(self.source, "texts: source")
         if self.count < 1:
             raise InputError(f"texts: count is 1 or more, got {self.count}; mend it")
 
@@ -93,3 +100,8 @@ class SideEffectChoice:
         for name in ("tokens", "count", "max_length"):
             if getattr(self, name) < 1:
                 raise InputError(f"side_effects: {name} is 1 or more, got {getattr(self, name)}")
+
+
+def _check_said(text: str, where: str) -> None:
+    if not text.strip():
+        raise InputError(f"{where} is empty; give a name, a file or a folder")

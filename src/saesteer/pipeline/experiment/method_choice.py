@@ -20,7 +20,7 @@ from saesteer.methods import METHODS, TUNERS
 from saesteer.methods.calling import checked_options, takes
 from saesteer.report.records import Role
 from saesteer.runs import plain
-from saesteer.runs.fields import is_number, made, said
+from saesteer.runs.fields import is_number, made, said, typed
 
 PROMPTING: Final = "prompting"
 LATENTS: Final = ("features", "optimised")
@@ -86,6 +86,12 @@ class MethodChoice:
         """Options against the method's signature, of every variant."""
         assert self.method is not None
         function = self.function
+        if not self.steers and (self.at or self.strengths or self.variants):
+            raise InputError(
+                f"the method {self.name!r} writes prefixes; leave out at, strengths and variants"
+            )
+        if self.at is not None and not takes(function, "at"):
+            raise InputError(f"the method {self.name!r} acts at no hookpoint; leave out at")
         if self.sae is not None and not takes(function, "sae"):
             raise InputError(f"the method {self.name!r} takes no SAE; leave out sae, and give at")
         given = ["latent"] if self.task_latents is not None and takes(function, "latent") else []
@@ -142,10 +148,16 @@ class MethodChoice:
         values = {"method": given} if isinstance(given, str) else dict(given) if _is_mapping(given) else None
         if values is None:
             raise InputError(f"methods[{number}] is a name or a mapping, got {given!r}; mend it")
+        known = [each.name for each in fields(cls) if each.name != "task_latents"] + ["from"]
+        for key in values:
+            if key not in known:
+                raise UnknownName.of(f"field of methods[{number}]", key, known)
         if "from" in values:
-            values["task_latents"] = values.pop("from")
+            values["task_latents"] = typed(f"methods[{number}]: from", values.pop("from"), str)
         if "strengths" in values:
             values["strengths"] = numbers(values["strengths"], f"methods[{number}]: strengths")
+            if not values["strengths"]:
+                raise InputError(f"methods[{number}]: strengths is empty; give some, or leave the key out")
         method = values.get("method")
         if isinstance(method, str) and method not in TUNERS:
             METHODS.get(method)  # UnknownName

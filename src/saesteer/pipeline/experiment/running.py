@@ -23,8 +23,8 @@ from saesteer.pipeline.experiment.base import run_base
 from saesteer.pipeline.experiment.cell import Spent
 from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.estimate import Estimate, Rate, estimate, probe
+from saesteer.pipeline.experiment.fitting import check_fitting
 from saesteer.pipeline.experiment.inputs import Inputs, check_device, read_inputs
-from saesteer.pipeline.experiment.places import check_places
 from saesteer.pipeline.experiment.planning import BASE, CELL, Cell, Plan, finished, left_of, plan_of
 from saesteer.pipeline.experiment.recording import forget_outcome, write_outcome
 from saesteer.pipeline.experiment.result import COSTS, EXPERIMENT, RUN, ExperimentRun, load_run
@@ -96,9 +96,9 @@ class Prepared:
         return Setup(open_model(self.config, first), self.inputs, self.out)
 
     def check(self) -> None:
-        """InputError where what is left cannot act where it is to, which only a loaded model can tell."""
+        """InputError where what is left does not fit the model, which only a loaded one can tell."""
         if self.left:
-            check_places(self.setup, self.left)
+            check_fitting(self.setup, self.left)
 
     def rate(self) -> Rate:
         """Measured by writing a batch with as many threads as each process will have."""

@@ -1,4 +1,4 @@
-"""Whether the model has every hookpoint that an experiment names, of the width of what is to act there.
+"""Whether the model has every hookpoint that is named, of the right width, and room for the texts.
 
 Knows a loaded model, and those SAEs that are on this machine; of others only their names are known.
 """
@@ -18,9 +18,10 @@ from saesteer.saes import SAE
 from saesteer.steering import compile_edits, load_spec
 
 
-def check_places(setup: Setup, cells: Sequence[Cell]) -> None:
-    """InputError names the first method or SAE of these cells that cannot act where it is to."""
+def check_fitting(setup: Setup, cells: Sequence[Cell]) -> None:
+    """InputError names the first field, method or SAE of these cells that does not fit the model."""
     config = setup.config
+    _check_lengths(setup)
     for name, choice in config.saes.items():
         with _said_of(f"saes: {name}"):
             _check_sae(setup, choice)
@@ -33,6 +34,21 @@ def check_places(setup: Setup, cells: Sequence[Cell]) -> None:
         if cell.method.method is not None and takes(cell.method.function, "at"):
             with _said_of(f"the method {cell.method.name!r}"):
                 _check_cell(setup, cell)
+
+
+def _check_lengths(setup: Setup) -> None:
+    """What is to be written behind the longest prompt has to fit the model."""
+    config, most = setup.config, setup.lm.max_positions
+    asked = {"writing: max_new_tokens": config.writing.max_new_tokens}
+    if config.side_effects is not None:
+        asked["side_effects: tokens"] = config.side_effects.tokens
+    longest = int(setup.lm.tokenize(list(setup.inputs.prompts)).lengths().max())
+    for name, tokens in asked.items():
+        if most is not None and longest + tokens > most:
+            raise InputError(
+                f"{name} is {tokens}, which behind a prompt of {longest} tokens does not fit the model's "
+                f"{most} positions; give {max(1, most - longest)} or less, or shorter prompts"
+            )
 
 
 def _check_cell(setup: Setup, cell: Cell) -> None:

@@ -1,4 +1,4 @@
-"""Hookpoints that the model lacks, or that are of another width, are refused before anything is written."""
+"""What does not fit the model (hookpoints, widths, lengths) is refused before anything is written."""
 
 import pytest
 
@@ -59,7 +59,9 @@ def test_an_sae_at_a_hookpoint_of_another_width_is_refused(tmp_path):
 def test_a_tasks_hookpoint_is_checked(tmp_path):
     root = write_task(tmp_path, "sea")
     for each in (root / "sea").glob("*_steer.json"):
-        text = each.read_text().replace("blocks.3.hook", "blocks.77.hook").replace('"layer": 3', '"layer": 77')
+        text = (
+            each.read_text().replace("blocks.3.hook", "blocks.77.hook").replace('"layer": 3', '"layer": 77')
+        )
         each.write_text(text)
     found = said(tmp_path, concepts={"tasks": str(root)}, saes={}, judge="regex:sea", methods=["diffmean"])
     assert (
@@ -77,5 +79,21 @@ def test_an_sae_that_is_not_here_is_not_fetched(tmp_path, monkeypatch):
     prepare(
         small(saes={"s": "nobody/sae"}, methods=[{"method": "sae_decoder", "at": "layers.3"}]), tmp_path
     ).check()
-    found = said(tmp_path, saes={"s": {"source": "nobody/sae", "at": "layers.99"}}, methods=["sae_decoder"])
-    assert RANGE in found
+    elsewhere = [{"method": "diffmean", "at": "layers.3"}]
+    found = said(tmp_path, saes={"s": {"source": "nobody/sae", "at": "layers.99"}}, methods=elsewhere)
+    assert found.startswith("saes: s: " + RANGE)
+
+
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        (
+            {"writing": {"max_new_tokens": 10**9}},
+            "writing: max_new_tokens is 1000000000, which behind a prompt of",
+        ),
+        ({"side_effects": {"tokens": 510}}, "side_effects: tokens is 510, which behind a prompt of"),
+    ],
+)
+def test_more_than_the_model_has_room_for_is_refused(tmp_path, changes, start):
+    found = said(tmp_path, **changes)
+    assert found.startswith(start) and "does not fit the model's 512 positions; give 50" in found

@@ -97,6 +97,8 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, tmp_path):
     ):
         said = run("run", written(tmp_path), "--out", tmp_path / "out", *words)
         assert said.code == 2 and said.err.count("\n") == 1, said
+        if words[1] in (",", "cpu,,cpu", ""):
+            assert f"--devices are names with commas, got {words[1]!r}; give cuda:0,cuda:1" in said.err
     assert not (tmp_path / "out").exists()
 
 

@@ -83,9 +83,9 @@ class SideEffects:
         changed = tuple(
             _changed_alike(each) for each in zip(*(f.changed for f in found.values()), strict=True)
         )
-        first = next(iter(found.values()))
+        first = next(iter(found.values())).provenance
         return cls(
-            rows, changed, first.provenance | {"by_seed": {str(s): f.provenance for s, f in found.items()}}
+            rows, changed, {**first, "by_seed": {str(n): each.provenance for n, each in found.items()}}
         )
 
     def save(self, folder: str | Path) -> Path:

@@ -180,7 +180,7 @@ def test_options_that_cannot_be_meant(ran, run, tmp_path, options, expected):
     ("text", "expected"),
     [
         ("latent: 3", "unknown field of the config 'latent'; did you mean 'latents'?"),
-        ("tokens: many", "the config: tokens is int, got 'many'"),
+        ("tokens: many", "the config: tokens is a whole number, got 'many'"),
         ("tokens: 0", "tokens is 1 or more, got 0"),
         ("scorers: [detection, 5]", "scorers[1] is a name, or a mapping with a name and options, got 5"),
         ("scorers: [{name: detectoin}]", "unknown scorer 'detectoin'"),
@@ -189,7 +189,7 @@ def test_options_that_cannot_be_meant(ran, run, tmp_path, options, expected):
         ("model: other", "texts is missing; the model 'other' comes without"),
         ("{model: other, texts: x.txt}", "saes is missing; the model 'other' comes without"),
         ("{cache: x, texts: y}", "cache is x and texts is y; give one of the two"),
-        ("- 3", "holds list, not named fields"),
+        ("- 3", "holds a list, not named fields"),
         ("a: [", "is not valid YAML"),
     ],
 )

@@ -20,6 +20,8 @@ from saesteer.pipeline.experiment import ExperimentConfig
 from tests.cli import tiny
 from tests.pipeline.experiment.small import small
 
+FAILING = {"method": "sae_decoder", "name": "mine", "options": {"latent": 10**6}}
+
 
 def written(tmp_path, **changes):
     path = tmp_path / "e.yaml"
@@ -74,8 +76,7 @@ def test_a_run_ends_with_its_report_which_is_made_again_from_the_disk(run, tmp_p
 
 
 def test_a_failed_method_makes_the_exit_code_one(run, tmp_path):
-    (tmp_path / "mine.yaml").write_text("version: 1\ninterventions: []\n")
-    path = written(tmp_path, methods=["random_direction", {"spec": "mine.yaml"}])
+    path = written(tmp_path, methods=["random_direction", FAILING])
     said = run("run", path, "--out", tmp_path / "out")
     assert said.code == 1 and (tmp_path / "out" / "report.html").is_file()
     assert "1 of 2 pairs of concept and method failed, such as world/sea · mine" in said.err
@@ -86,10 +87,57 @@ def test_bad_input_is_one_line_and_nothing_is_written(run, tmp_path):
         ["--set", "coherence=3"],
         ["--with", tmp_path / "none.yaml"],
         ["--devices", "cpu,cpu", "--processes", "3"],
+        ["--devices", ","],
+        ["--devices", "cpu,,cpu"],
+        ["--devices", ""],
+        ["--devices", "cpu,banana"],
+        ["--set", "title="],
+        ["--set", "samples.test='4'"],
+        ["--set", "side_effects=yes please"],
     ):
         said = run("run", written(tmp_path), "--out", tmp_path / "out", *words)
         assert said.code == 2 and said.err.count("\n") == 1, said
+        if words[1] in (",", "cpu,,cpu", ""):
+            assert f"--devices are names with commas, got {words[1]!r}; give cuda:0,cuda:1" in said.err
     assert not (tmp_path / "out").exists()
+
+
+def test_a_run_in_which_everything_fails_leaves_its_table_and_its_page(run, tmp_path):
+    said = run("run", written(tmp_path, methods=[FAILING]), "--out", tmp_path / "out")
+    assert said.code == 1 and "1 of 1 pairs of concept and method failed" in said.err
+    assert "No result: no method came to one on any concept." in said.out
+    assert {"results.csv", "report.html", "report.md"} <= {each.name for each in (tmp_path / "out").iterdir()}
+
+
+def test_a_dry_run_refuses_a_hookpoint_that_the_model_lacks(run, tmp_path):
+    path = written(tmp_path, methods=[{"method": "diffmean", "at": "layers.99"}])
+    said = run("run", path, "--dry-run")
+    assert said.code == 2 and "no hookpoint 'layers.99'; its layers are 0 to" in said.err
+
+
+def test_long_names_stay_readable_in_eighty_columns(run, tmp_path, monkeypatch):
+    """Of concepts and of methods, before and after."""
+    monkeypatch.setenv("COLUMNS", "80")
+    concept = tmp_path / "long.yaml"
+    text = Path(small()["concepts"][0]).read_text(encoding="utf-8")
+    name = "a concept with a name that goes on and on and on and then some more"
+    concept.write_text(re.sub("(?m)^name: .*$", f"name: {name}", text), encoding="utf-8")
+    methods = [
+        {"method": each, "name": f"{each} with a rather long name"} for each in ("diffmean", "caa", "pca")
+    ]
+    path = written(tmp_path, concepts=[str(concept)], methods=methods, strengths=[0.2])
+    said = run("run", path, "--out", tmp_path / "out")
+    assert said.code == 0, said.err
+    plan, _, table = said.out.partition("left to do")
+    rows = [line for line in plan.splitlines() if "long" in line or "…" in line]
+    assert len(rows) == 3 and all(len(line) <= 80 and "…" in line for line in rows)
+    assert len({len(line.rstrip()) for line in rows}) == 1  # the figures stand below each other
+    summary = table.split("\nbehaviour, its ratio")[0].splitlines()[2:]
+    lines = [line for line in summary if "with a" in line]
+    assert len(lines) == 3 and all(len(line) <= 80 for line in summary)
+    assert [line.split(" with a")[-2].split()[-1] for line in lines] == ["diffmean", "caa", "pca"]
+    assert sum("a concept with a name" in line for line in lines) == 1
+    assert "1 concept, 3 methods, 4 prompts, 1 seed" in plan
 
 
 @pytest.mark.slow  # a process of its own

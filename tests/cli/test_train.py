@@ -93,7 +93,10 @@ def _loaded(place):
         (["-o", "x", "-a", "topk", "--d-sae", 3, "-k", 4], "k is 4 but d_sae is only 3"),
         (["-o", "x", "-a", "topk", "--d-sae", 64, "-k", 4, "--set", "l1"], "--set is NAME=VALUE"),
         (["-o", "x", "-a", "topk", "--d-sae", 64, "-k", 4, "--set", "l1=3"], "unknown field of saes[0] 'l1'"),
-        (["-o", "x", "-a", "topk", "--d-sae", 64, "-k", 4, "--tokens", "lots"], "tokens is int, got 'lots'"),
+        (
+            ["-o", "x", "-a", "topk", "--d-sae", 64, "-k", 4, "--tokens", "lots"],
+            "tokens is a whole number, got 'lots'",
+        ),
         (["-o", "x", "-a", "topk", "--d-sae", 64, "-k", 4, "-m", "nowhere/at/all"], "nothing to train on"),
         (["nowhere.yaml", "-o", "x"], "there is no file nowhere.yaml"),
     ],

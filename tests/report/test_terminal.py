@@ -42,3 +42,25 @@ def test_markup_and_escapes_in_names_are_shown_as_they_are(report):
 
 def test_it_fits_a_narrow_terminal(report):
     assert max(map(len, printed(report, 80).splitlines())) <= 80
+
+
+def test_where_the_table_does_not_fit_there_is_a_line_per_method_with_names_cut_short(report):
+    long = replace(
+        report.concepts[0], name="a name of a concept that goes on for longer than a line has room"
+    )
+    found = replace(report, concepts=(long, *report.concepts[1:]))
+    lines = [line for line in printed(found, 70).splitlines() if any(m.label in line for m in report.methods)]
+    rows = lines[: len(report.concepts) * len(report.methods)]
+    assert all(len(line) <= 70 for line in rows) and "…" in rows[0]
+    figures = [each.outcome.figures.behaviour.estimate for c in found.concepts for each in c.methods]
+    assert [f"{each:.2f}" in line for each, line in zip(figures, rows, strict=True)] == [True] * len(rows)
+    wide = printed(found, 200).splitlines()
+    assert sum("…" in line for line in wide) == 1
+
+
+def test_a_report_without_any_result_says_so(report):
+    bare = replace(report, concepts=tuple(replace(each, methods=()) for each in report.concepts))
+    text = printed(bare)
+    assert "No result: no method came to one on any concept." in text
+    for concept in report.concepts:
+        assert concept.name in text

@@ -5,7 +5,7 @@ import pytest
 from saesteer.errors import InputError, UnknownName
 from saesteer.training import BatchTopK, Matryoshka, ReLU, TopK, TrainPlan
 
-GOOD = {"out": "run", "tokens": "5e6", "saes": [{"architecture": "topk", "d_sae": 64, "k": 4}]}
+GOOD = {"out": "run", "tokens": 5e6, "saes": [{"architecture": "topk", "d_sae": 64, "k": 4}]}
 
 
 def members(saes, at=("layers.1",), **more):
@@ -16,7 +16,7 @@ def members(saes, at=("layers.1",), **more):
 def test_lists_are_written_out():
     found = members(
         [
-            {"architecture": ["topk", "batchtopk"], "d_sae": [64, 128], "k": 4, "seed": [0, 1], "lr": "1e-3"},
+            {"architecture": ["topk", "batchtopk"], "d_sae": [64, 128], "k": 4, "seed": [0, 1], "lr": 1e-3},
             {"architecture": "standard", "d_sae": 64, "l1": 3, "at": ["layers.0", "layers.1"], "tokens": 7},
             {"architecture": "matryoshka", "d_sae": 64, "k": 2, "prefixes": [0.5, 1], "name": "nested"},
         ]
@@ -42,12 +42,12 @@ def test_a_condition_is_for_all():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"out": None}, "out is str, got None"),
+        ({"out": None}, "out is a text, got nothing"),
         ({"tokns": 5}, "unknown field of the plan 'tokns'; did you mean 'tokens'"),
-        ({"tokens": "many"}, "tokens is int, got 'many'"),
-        ({"tokens": 1.5}, "tokens is int, got 1.5"),
+        ({"tokens": "many"}, "tokens is a whole number, got 'many'"),
+        ({"tokens": 1.5}, "tokens is a whole number, got 1.5"),
         ({"saes": []}, "saes is empty"),
-        ({"saes": ["topk"]}, "saes is Mapping, got 'topk'"),
+        ({"saes": ["topk"]}, "saes is a mapping, got 'topk'"),
         ({"saes": [{"d_sae": 64}]}, r"saes\[0\]: architecture is missing"),
         ({"saes": [{"architecture": "topk"}]}, r"saes\[0\]: k is missing"),
         ({"saes": [{"architecture": "topk", "k": 2}]}, r"saes\[0\]: d_sae is missing"),
@@ -56,7 +56,7 @@ def test_a_condition_is_for_all():
         ({"saes": [{"architecture": "topk", "d_sae": 64, "k": 4, "l1": 5}]}, r"field of saes\[0\] 'l1'"),
         (
             {"saes": [{"architecture": "standard", "d_sae": 64, "l1": "x"}]},
-            r"saes\[0\]: l1 is float, got 'x'",
+            r"saes\[0\]: l1 is a number, got 'x'",
         ),
         ({"store": "a", "texts": "b"}, "store is a and texts is b"),
         ({"buffer_tokens": 10}, "the buffer holds two batches"),

@@ -13,6 +13,7 @@ from saesteer.errors import InputError, SaesteerError
 
 if TYPE_CHECKING:
     from saesteer.pipeline.experiment import Estimate, ExperimentRun, Prepared
+    from saesteer.pipeline.experiment.planning import Cell
 
 
 def run(
@@ -57,7 +58,7 @@ def run(
         quiet()
         from saesteer.pipeline.experiment import Places, prepare, read_experiment
 
-        named = tuple(each.strip() for each in devices.split(",") if each.strip()) if devices else ()
+        named = () if devices is None else _devices(devices)
         config = read_experiment(experiment, over or (), setting or ())
         prepared = prepare(config, folder, Places(processes, named))
         bar.step("estimating")
@@ -81,22 +82,34 @@ def tell(found: ExperimentRun, json: bool) -> None:
     from saesteer.report import summary
     from saesteer.report.words import duration
 
-    report = report_of(found)
+    report, lost = report_of(found), found.about["attempts"][-1].get("lost", [])
     failures = [
         {"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in found.failures
     ]
     if json:
-        told = {"report": found.report, "cells": len(found.cells), "failures": failures, "cost": report.cost}
+        told = {"report": found.report, "cells": len(found.cells), "failures": failures}
+        told |= {"lost_processes": lost, "cost": report.cost}
         print_json(told | {"results": table_rows(report)})
     else:
         took = f", {duration(report.cost.seconds)} for {report.cost.texts:,} texts" if report.cost else ""
-        print_table(summary(report), f"\nReport: {found.report}{took}")
+        lines = [f"\n{each}" for each in lost]
+        print_table(summary(report), *lines, f"\nReport: {found.report}{took}")
     if failures:
         first = failures[0]
         raise SaesteerError(
             f"{len(failures)} of {len(found.cells)} pairs of concept and method failed, such as "
             f"{first['where']}: {first['what']}; the same command tries them again"
         )
+
+
+def _devices(text: str) -> tuple[str, ...]:
+    """Names with commas; InputError where there is none, or nothing between two commas."""
+    found = tuple(each.strip() for each in text.split(","))
+    if not all(found):
+        raise InputError(
+            f"--devices are names with commas, got {text!r}; give cuda:0,cuda:1, or leave it out"
+        )
+    return found
 
 
 def _estimate(prepared: Prepared, dry_run: bool) -> tuple[Estimate, str]:
@@ -109,15 +122,17 @@ def _estimate(prepared: Prepared, dry_run: bool) -> tuple[Estimate, str]:
         if not dry_run:
             raise
         return prepared.estimate(), str(error)
+    prepared.check()
     return prepared.estimate(prepared.rate()), ""
 
 
 def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:
-    """The plan and the estimate, as people read them."""
+    """The plan and the estimate, as people read them, in 80 columns."""
+    from saesteer.report.words import counted
+
     plan, config = prepared.plan, prepared.config
     lines = [
-        f"{config.title}: {len(prepared.inputs.subjects)} concepts, {len(config.methods)} methods, "
-        f"{len(prepared.inputs.prompts)} prompts, {len(config.seeds)} seeds",
+        f"{config.title}: " + ", ".join(counted(count, noun) for noun, count in _sizes(prepared).items()),
         f"  {'concept · method':40} {'settings':>8} {'choose':>7} {'test':>6} {'beside':>6}",
     ]
     left = {each.folder for each in prepared.left}
@@ -126,7 +141,7 @@ def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:
         done = "" if each.folder in left else "  done"
         settings = each.variants * len(each.strengths)
         lines.append(
-            f"  {each.where:40} {settings:8} {counts.selection:7} {counts.test:6} {counts.beside:6}{done}"
+            f"  {_where(each):40} {settings:8} {counts.selection:7} {counts.test:6} {counts.beside:6}{done}"
         )
     lines.append(f"  {'the plain model':40} {'':8} {plan.base:7}")
     lines += [f"  {note}" for note in plan.notes]
@@ -135,6 +150,24 @@ def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:
     if why:
         lines.append(f"no time is estimated, since the model cannot be loaded here: {why}")
     return [*lines, _estimated(prepared, foretold), ""]
+
+
+def _sizes(prepared: Prepared) -> dict[str, int]:
+    config = prepared.config
+    return {
+        "concept": len(prepared.inputs.subjects),
+        "method": len(config.methods),
+        "prompt": len(prepared.inputs.prompts),
+        "seed": len(config.seeds),
+    }
+
+
+def _where(cell: Cell) -> str:
+    """Concept and method in 40 letters."""
+    from saesteer.report.words import cut
+
+    method = cut(cell.method.name, 18)
+    return f"{cut(cell.subject.concept.name, 37 - len(method))} · {method}"
 
 
 def _estimated(prepared: Prepared, foretold: Estimate) -> str:
@@ -157,9 +190,11 @@ def _estimated(prepared: Prepared, foretold: Estimate) -> str:
 
 
 def _time(seconds: float) -> str:
+    from saesteer.report.words import counted
+
     if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
+        return counted(round(seconds), "second")
+    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:,.0f} hours"
 
 
 def _planned(prepared: Prepared, foretold: Estimate, why: str) -> dict[str, Any]:

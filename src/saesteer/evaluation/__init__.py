@@ -17,6 +17,7 @@ from saesteer.evaluation.figures import Figures, difference, figures
 from saesteer.evaluation.fluency import Surprise, distinct_n, first_divergence, perplexity, surprise
 from saesteer.evaluation.halves import split
 from saesteer.evaluation.judgements import Judgements, RowJudgement, judge_rows, own_judgements
+from saesteer.evaluation.reader_effects import Reader, reader_effects
 from saesteer.evaluation.repetition import longest_repeat, repeated_share
 from saesteer.evaluation.result import Summary, SweepResult, join
 from saesteer.evaluation.rows import Row, Setting
@@ -43,6 +44,7 @@ __all__ = [
     "Outcome",
     "PairAgreement",
     "Plan",
+    "Reader",
     "Request",
     "Row",
     "RowJudgement",
@@ -73,6 +75,7 @@ __all__ = [
     "longest_repeat",
     "own_judgements",
     "perplexity",
+    "reader_effects",
     "repeated_share",
     "report",
     "side_effects",

@@ -160,7 +160,7 @@ def _measure(
                 text = rows[row][1]
                 first, ids = texts.starts[text], torch.tensor(texts.ids[text], device=lm.device)
                 seen = slice(first - 1, len(ids) - 1)
-                sums[row] = _figures(steered[number, seen], plain[text][seen], ids[first:])
+                sums[row] = distances(steered[number, seen], plain[text][seen], ids[first:])
                 moved[row] = max((watch.share(number) for watch in watches), default=0.0)
     return sums, moved
 
@@ -188,7 +188,7 @@ def _cut(rows: list[int], size: int) -> Iterator[list[int]]:
         yield rows[first : first + size]
 
 
-def _figures(
+def distances(
     steered: Float[Tensor, "n vocab"], plain: Float[Tensor, "n vocab"], ids: Tensor
 ) -> tuple[float, float, float]:
     """Summed KL(q || p), KL(p || q) and added nats; infinite where the steered model computes no numbers."""

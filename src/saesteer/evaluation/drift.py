@@ -176,7 +176,7 @@ def _measure(
     latents = np.zeros((len(settings), 3, sae.cfg.d_sae))
     for text in texts.order:
         own = slice(texts.starts[text], None)
-        plain = _latents(sae, lm.record(*_one(lm, texts, [text], at))[at][0, own])
+        plain = read_latents(sae, lm.record(*_one(lm, texts, [text], at))[at][0, own])
         size = max(1, lm.batch_tokens // len(texts.ids[text]))
         for first in range(0, len(settings), size):
             part = range(first, min(first + size, len(settings)))
@@ -184,7 +184,7 @@ def _measure(
             with steered_rows(lm, [settings[each] for each in part], saes, force):
                 found = lm.record(tokens, where, prompt)[at]
             for number, x in zip(part, found, strict=True):
-                steered = _latents(sae, x[own])
+                steered = read_latents(sae, x[own])
                 change = (steered - plain).abs()
                 off = change[:, counted]
                 sums[number, text] = (
@@ -201,5 +201,6 @@ def _one(lm: LanguageModel, texts: ForcedTexts, rows: list[int], at: str) -> tup
     return tokens, [at], prompt
 
 
-def _latents(sae: SAE, x: Float[Tensor, "tokens d"]) -> Float[Tensor, "tokens d_sae"]:
+def read_latents(sae: SAE, x: Float[Tensor, "tokens d"]) -> Float[Tensor, "tokens d_sae"]:
+    """The latents of activations, in float64 on the CPU."""
     return sae.encode(x.to(sae.W_enc)).double().cpu()

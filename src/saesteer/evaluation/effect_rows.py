@@ -1,6 +1,7 @@
 """What steering did to one text at one strength, and what many such rows amount to. Knows no model.
 
-Figures are of all texts together, so long texts count more; intervals draw whole texts. A number that the
+Figures are of all texts together, so long texts count more; intervals draw whole texts, each with its rows of
+all seeds. A number that the
 steered model could not compute is None in a row and infinite in a figure.
 """
 
@@ -55,6 +56,8 @@ class EffectRow:
     """Share of its trigrams of words that it said before; None where it has none."""
     longest: int | None = None
     """Words in its longest repeated stretch."""
+    seed: int | None = None
+    """Of what steered, where several seeds made different things; the same texts stand under each."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,9 @@ class EffectSummary:
     figures: Mapping[str, Interval]
     """By the names of FIGURES; only what was measured."""
     distinct: Mapping[str, float]
-    """distinct_1 and distinct_2 of all written texts; no interval, since a text drawn twice lowers it."""
+    """distinct_1 and distinct_2 of all written texts, mean over seeds; no interval, since a text drawn twice
+    lowers it.
+    """
 
 
 Rows = Sequence[EffectRow]
@@ -83,11 +88,18 @@ def _ratio(top: str, bottom: str, kind: Kind) -> Figure:
         values = [getattr(row, top) for row in mine]
         if not mine or (top not in ("nats",) and all(each is None for each in values)):
             return None
-        return ratio_interval(
-            [math.inf if each is None else each for each in values], [getattr(row, bottom) for row in mine]
-        )
+        return _ratio_of(mine, [math.inf if each is None else each for each in values], bottom)
 
     return figure
+
+
+def _ratio_of(rows: Rows, tops: Sequence[float], bottom: str) -> Interval:
+    """sum(tops) over the sum of a field; the rows of one text are drawn together."""
+    above, below = dict.fromkeys((row.item for row in rows), 0.0), dict.fromkeys((r.item for r in rows), 0.0)
+    for row, top in zip(rows, tops, strict=True):
+        above[row.item] += top
+        below[row.item] += getattr(row, bottom)
+    return ratio_interval([*above.values()], [*below.values()])
 
 
 def _exp(figure: Figure) -> Figure:
@@ -106,14 +118,17 @@ def _added(rows: Rows) -> Interval | None:
     gaps = [
         math.inf if row.nats is None or row.plain_nats is None else row.nats - row.plain_nats for row in mine
     ]
-    return ratio_interval(gaps, [row.tokens for row in mine]) if mine else None
+    return _ratio_of(mine, gaps, "tokens") if mine else None
 
 
 def _mean(value: Callable[[EffectRow], float | None]) -> Figure:
     def figure(rows: Rows) -> Interval | None:
-        found = [value(row) for row in rows if row.kind == "written"]
-        known = np.array([each for each in found if each is not None], dtype=float)
-        return bootstrap_mean(known) if len(known) else None
+        found = [(row.item, value(row)) for row in rows if row.kind == "written"]
+        known = [(item, each) for item, each in found if each is not None]
+        if not known:
+            return None
+        items, values = zip(*known, strict=True)
+        return bootstrap_mean(np.array(values, dtype=float), np.array(items))
 
     return figure
 
@@ -144,17 +159,26 @@ def summarised(rows: Rows, other: bool) -> EffectSummary:
     """The figures of one strength; `other`: also against the other reference."""
     table = {**FIGURES, **OTHER} if other else FIGURES
     found = {name: figure(rows) for name, figure in table.items()}
-    read, written = ([row for row in rows if row.kind == kind] for kind in ("read", "written"))
-    texts = [row.text for row in written]
-    distinct = {f"distinct_{n}": value for n in (1, 2) if (value := distinct_n(texts, n)) is not None}
+    read, written = ({row.item: row for row in rows if row.kind == kind} for kind in ("read", "written"))
+    distinct = {f"distinct_{n}": value for n in (1, 2) if (value := _distinct(rows, n)) is not None}
     return EffectSummary(
         rows[0].strength,
         len(read),
         len(written),
-        sum(row.tokens for row in read),
+        sum(row.tokens for row in read.values()),
         {name: each for name, each in found.items() if each is not None},
         distinct,
     )
+
+
+def _distinct(rows: Rows, n: int) -> float | None:
+    """Mean over seeds, since it falls with the amount of text."""
+    texts: dict[int | None, list[str]] = {}
+    for row in rows:
+        if row.kind == "written":
+            texts.setdefault(row.seed, []).append(row.text)
+    found = [value for each in texts.values() if (value := distinct_n(each, n)) is not None]
+    return float(np.mean(found)) if found else None
 
 
 def known(row: EffectRow) -> EffectRow:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
+from statistics import mean
 from typing import TYPE_CHECKING, Any, Final
 
 from saesteer.errors import CorruptFile, InputError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ROWS, RECORD = "rows.parquet", "side_effects.json"
 _VERSION: Final = 1
+_MEANS: Final = ("before", "after", "absolute")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,28 @@ class SideEffects:
         told = ", ".join(f"{each.strength:g}" for each in self.summary)
         raise InputError(f"strength {strength:g} was not measured; there are {told}")
 
+    @property
+    def seeds(self) -> int:
+        """How many seeds made different things that were measured; 1 where the seed makes no difference."""
+        return len({row.seed for row in self.rows}) or 1
+
+    @classmethod
+    def pooled(cls, found: Mapping[int, SideEffects]) -> SideEffects:
+        """One of what several seeds made, measured on the same texts; of one alone that one itself.
+
+        Of latents those that are among the most changed under every seed, with means over the seeds.
+        """
+        if len(found) == 1:
+            return next(iter(found.values()))
+        rows = tuple(replace(row, seed=seed) for seed, each in found.items() for row in each.rows)
+        changed = tuple(
+            _changed_alike(each) for each in zip(*(f.changed for f in found.values()), strict=True)
+        )
+        first = next(iter(found.values())).provenance
+        return cls(
+            rows, changed, {**first, "by_seed": {str(n): each.provenance for n, each in found.items()}}
+        )
+
     def save(self, folder: str | Path) -> Path:
         """Write `rows.parquet` and `side_effects.json`, which carries its checksum."""
         folder = Path(folder)
@@ -101,6 +125,22 @@ class SideEffects:
             for each in self.changed
         ]
         return html_table("Side effects", [cells(each) for each in self.summary], notes)
+
+
+def _changed_alike(seeds: Sequence[StrengthChanges]) -> StrengthChanges:
+    sides = ([each.off_target for each in seeds], [each.targets for each in seeds])
+    return StrengthChanges(seeds[0].strength, *map(_means, sides))
+
+
+def _means(lists: Sequence[Sequence[LatentChange]]) -> tuple[LatentChange, ...]:
+    """Of the latents that all lists name, those that change most by the mean first."""
+    tables = [{each.latent: each for each in one} for one in lists]
+    shared = set(tables[0]).intersection(*tables[1:])
+    found = [
+        LatentChange(latent, *(mean(getattr(table[latent], name) for table in tables) for name in _MEANS))
+        for latent in shared
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.absolute, each.latent)))
 
 
 def cells(each: EffectSummary) -> dict[str, str]:

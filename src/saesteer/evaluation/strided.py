@@ -46,25 +46,46 @@ def strided_surprise(
     """
     if not 0 < stride < window:
         raise InputError(f"a stride is at least 1 and below the window, got {stride} and {window}")
+    settings: Settings = [] if spec is None else settings_of(spec, strengths)
+    read = ForcedTexts.of(lm, texts, prompts, settings, None)
+    nats = _read_in_windows(lm, read, settings, window, stride, saes, force)
+    return [[Surprise(each, n) for each, n in zip(row, read.counts, strict=True)] for row in nats]
+
+
+def surprise_of(
+    lm: LanguageModel, read: ForcedTexts, window: int = WINDOW, stride: int = STRIDE
+) -> list[float]:
+    """The nats that the plain `lm` finds in each of these texts, from where it is said to begin."""
+    return _read_in_windows(lm, read, [], window, stride, None, False)[0]
+
+
+def _read_in_windows(
+    lm: LanguageModel,
+    read: ForcedTexts,
+    settings: Settings,
+    window: int,
+    stride: int,
+    saes: Mapping[str, SAE] | None,
+    force: bool,
+) -> list[list[float]]:
+    """Summed nats of each text, per setting; without settings by the plain model."""
     limit = lm.max_positions
     if limit is not None and window > limit:
         window, stride = limit, min(stride, max(1, limit // 2))
-    settings: Settings = [] if spec is None else settings_of(spec, strengths)
-    read = ForcedTexts.of(lm, texts, prompts, settings, None)
     cuts = [
         (text, cut)
         for text in read.order
         for cut in windows(len(read.ids[text]), read.starts[text], window, stride)
     ]
-    if len(cuts) > len(texts):
+    if len(cuts) > len(read.ids):
         _check_placing(settings)
     asked: list[tuple[SteeringSpec | None, float | None]] = [*settings] or [(None, 0.0)]
     rows = [(number, text, cut) for text, cut in cuts for number in range(len(asked))]
     sums = Context().run(_measure, lm, asked, read, rows, saes, force)
-    nats = [[0.0] * len(texts) for _ in asked]
+    nats = [[0.0] * len(read.ids) for _ in asked]
     for (number, text, _), each in zip(rows, sums, strict=True):
         nats[number][text] += each
-    return [[Surprise(each, n) for each, n in zip(row, read.counts, strict=True)] for row in nats]
+    return nats
 
 
 def windows(length: int, start: int, window: int, stride: int) -> list[Cut]:

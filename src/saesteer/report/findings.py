@@ -10,6 +10,7 @@ from saesteer.evaluation import Outcome
 from saesteer.evaluation.choice import keeps
 from saesteer.report.records import MethodResult, Report, Role
 from saesteer.report.run_findings import run_sentences
+from saesteer.report.words import counted
 
 LIFT = 0.1  # an absolute gain below this is not called one, whatever the ratio
 
@@ -81,6 +82,7 @@ def sentences(report: Report) -> tuple[str, ...]:
     """The summary at the top of a report."""
     found = method_findings(report)
     lines = [
+        "" if found else "No result: no method came to one on any concept.",
         *(_about(each, report) for each in found),
         _gap(found, report),
         *run_sentences(report),
@@ -91,7 +93,9 @@ def sentences(report: Report) -> tuple[str, ...]:
 
 
 def caution(report: Report) -> str:
-    """How to read the figures and their intervals."""
+    """How to read the figures and their intervals; empty where there are none."""
+    if not report.methods:
+        return ""
     intervals = sum(each.outcome is not None for concept in report.concepts for each in concept.methods)
     level = next((m.outcome.lift.level for c in report.concepts for m in c.methods if m.outcome), 0.95)
     where = side(report)
@@ -120,11 +124,12 @@ def side(report: Report) -> str:
 
 def _about(each: MethodFinding, report: Report) -> str:
     if each.behaviour is None or each.base is None:
-        return f"{each.label}: no setting kept the text coherent, in none of {_concepts(each.tried)}."
+        where = "the one concept tried" if each.tried == 1 else f"any of {each.tried} concepts"
+        return f"{each.label}: no setting kept the text coherent on {where}."
     control = ", the control" if each.role == "control" else ""
     text = (
         f"{each.label}{control}: behaviour {each.behaviour:.2f} where the base rate is {each.base:.2f} "
-        f"(medians); clearly {side(report)} it in {each.above} of {_concepts(each.tried)}"
+        f"(medians); clearly {side(report)} it in {each.above} of {counted(each.tried, 'concept')}"
     )
     if each.goal is not None:
         text += f", and at least {each.goal:g} times the base rate in {each.reached}"
@@ -178,10 +183,6 @@ def _failed(report: Report) -> str:
     failed = sum(each.failed for each in parts)
     every = failed + sum(each.samples for each in parts)
     return f"Failures: {failed} of {every} judgements failed; they count nowhere." if failed else ""
-
-
-def _concepts(count: int) -> str:
-    return f"{count} concept" + ("" if count == 1 else "s")
 
 
 def _median(values: Sequence[float]) -> float | None:

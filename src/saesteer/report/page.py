@@ -44,7 +44,7 @@ def render(report: Report) -> str:
         methods=method_findings(report),
         places=places,
         hottest=hottest(report),
-        overview=[_overview(report, places, width) for width in (_WIDE, _NARROW)],
+        overview=[_overview(report, places, width) for width in (_WIDE, _NARROW) if places],
         plots=[_plots(report, concept, places, f"c{n}") for n, concept in enumerate(report.concepts)],
         shown=[by_role(concept, report.sign) for concept in report.concepts],
         best=[best_steering(concept, report.sign) for concept in report.concepts],

@@ -11,7 +11,7 @@ from saesteer.evaluation.figures import known
 from saesteer.report.palette import Palette, look
 from saesteer.report.records import ConceptResult, MethodResult, Report
 from saesteer.report.svg import margins
-from saesteer.report.words import unit, visible
+from saesteer.report.words import cut, unit
 from saesteer.statistics import Interval
 
 if TYPE_CHECKING:
@@ -111,8 +111,7 @@ def swept(concept: ConceptResult) -> list[MethodResult]:
 
 def short(name: str) -> str:
     """A name without what stands before its last slash, of 28 letters at most."""
-    last = visible(name.rsplit("/", 1)[-1])
-    return last if len(last) <= 28 else f"{last[:27]}…"
+    return cut(name.rsplit("/", 1)[-1], 28)
 
 
 def _band(

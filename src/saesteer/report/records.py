@@ -86,6 +86,8 @@ class BesideAim:
     rows: str
     latents: tuple[tuple[int, float], ...] = ()
     """Off-target latents that changed most, and the change of their mean activation."""
+    seeds: int = 1
+    """Of how many seeds; 1 where they all make the same."""
 
     def __post_init__(self) -> None:
         check_link(self.rows)

@@ -11,6 +11,7 @@ from statistics import median
 
 from saesteer.report.records import ConceptResult, JudgedBy, MethodResult, Report
 from saesteer.report.sides import CLEAR, is_clear
+from saesteer.report.words import counted
 from saesteer.statistics import Interval
 
 
@@ -112,7 +113,7 @@ def _judge(report: Report, name: str) -> str:
         )
     if not count:
         return ""
-    text = f"Judge {name}: names the same best method as the judge that chose in {same} of {_concepts(count)}"
+    text = f"Judge {name}: names the same best method as the judge that chose in {_of(same, count)}"
     if same < count:
         text += f"; in {near} of the other {count - same} one judge's intervals of the two overlap"
     return text + "."
@@ -138,8 +139,4 @@ def _failures(report: Report) -> str:
 
 
 def _of(part: int, count: int) -> str:
-    return f"{part} of {_concepts(count)}"
-
-
-def _concepts(count: int) -> str:
-    return f"{count} concept" + ("" if count == 1 else "s")
+    return f"{part} of {counted(count, 'concept')}"

@@ -68,6 +68,19 @@ def unit(name: str) -> str:
     return _UNITS.get(name, name.replace("_", " "))
 
 
+def counted(count: int, noun: str) -> str:
+    """1 concept, 3 concepts."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def cut(text: str, most: int) -> str:
+    """`text`, visible, in `most` letters: what stands before its last slash goes first, then its end."""
+    shown = visible(text)
+    if len(shown) > most:
+        shown = shown.rsplit("/", 1)[-1] or shown
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
 def visible(text: str) -> str:
     """`text` with control, bidirectional and broken characters made harmless."""
     return _UNSEEN.sub("\ufffd", text)

@@ -40,6 +40,8 @@ def write_files(report: Report, folder: str | Path) -> tuple[Path, ...]:
 
 def _figures(report: Report, places: dict[str, int]) -> Iterator[tuple[ConceptResult | None, str, str, Draw]]:
     """Concept (None: of all), name of the file, title, and what draws it."""
+    if not places:
+        return  # no method came to a result
     yield (
         None, "overview", "Behaviour on the test half; bars: unsteered",
         lambda palette: overview_plot(report, places, _WIDTH, palette),

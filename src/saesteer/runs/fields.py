@@ -6,9 +6,19 @@ import math
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from saesteer.errors import InputError, UnknownName
+from saesteer.parsing import parse_yaml
+
+_WORDS: Final[Mapping[Any, str]] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    tuple: "a list",
+    Mapping: "a mapping",
+}
 
 
 def made(kind: Any, given: Mapping[str, Any], where: str) -> Any:
@@ -29,30 +39,55 @@ def made(kind: Any, given: Mapping[str, Any], where: str) -> Any:
 
 
 def typed(name: str, value: Any, hint: Any) -> Any:
-    """The value as the field's type; whole numbers may be written 5e6, lists become tuples."""
+    """The value as the field's type: 5e6 is a whole number, one in quotes is none; lists become tuples."""
     kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
     if value is None and type(None) in kinds:
         return None
     for kind in kinds:
         if kind is Any:
             return value
-        if kind is int and isinstance(value, float | str) and _number(value).is_integer():
-            return int(_number(value))
-        if kind is float and not isinstance(value, bool) and not math.isnan(_number(value)):
-            return _number(value)
+        if kind is int and isinstance(value, float) and value.is_integer():
+            return int(value)
+        if kind is float and is_number(value) and not math.isnan(_real(value)):
+            return _real(value)
         if get_origin(kind) is tuple and isinstance(value, list | tuple):
             return tuple(typed(name, each, get_args(kind)[0]) for each in value)
         if get_origin(kind) is not None and get_origin(kind) is not tuple and isinstance(value, Mapping):
             return value
-        if isinstance(kind, type) and isinstance(value, kind) and not (kind is int and value is True):
+        if kind is int and is_number(value) and isinstance(value, int):
             return value
-    wanted = " or ".join(getattr(each, "__name__", str(each)) for each in kinds if each is not type(None))
-    raise InputError(f"{name} is {wanted}, got {value!r}; mend it")
+        if isinstance(kind, type) and kind not in (int, float) and isinstance(value, kind):
+            return value
+    wanted = [_WORDS.get(get_origin(each) or each, str(each)) for each in kinds if each is not type(None)]
+    raise InputError(f"{name} is {' or '.join(wanted)}, {said(value)}")
 
 
-def _number(value: Any) -> float:
-    """YAML reads 5e6 as text."""
+def said(value: Any) -> str:
+    """The end of a message about a value that is not what it should be: what was got, and what to do."""
+    if value is None:
+        return "got nothing; give one, or leave the key out"
+    if isinstance(value, str) and is_quoted(value):
+        return f"got the text {value!r}; drop the quotes"
+    return f"got {value!r:.200}; mend it"
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one, of which true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_quoted(text: str) -> bool:
+    """Whether a text would be a number, true or false if it had no quotes around it."""
+    try:
+        found = parse_yaml(text)
+    except ValueError:
+        return False
+    return isinstance(found, bool | int | float)
+
+
+def _real(value: float) -> float:
+    """Of a whole number that is too large for one: none."""
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except OverflowError:
         return math.nan

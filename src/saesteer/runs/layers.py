@@ -26,6 +26,7 @@ def read_fields(path: str | Path, over: Sequence[str | Path] = ()) -> dict[str, 
     for each in (path, *over):
         fields = read_yaml(each)
         if not isinstance(fields, dict):
-            raise InputError(f"{each} holds {type(fields).__name__}, not named fields; see --help")
+            found_there = "nothing" if fields is None else f"a {type(fields).__name__}"
+            raise InputError(f"{each} holds {found_there}, not named fields; see --help")
         found = laid_over(found, fields)
     return found

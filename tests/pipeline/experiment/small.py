@@ -36,6 +36,17 @@ def samples_of(run: ExperimentRun) -> list[Any]:
     return found
 
 
+def write_spec(path: Path, at: str = "layers.3", width: int = 8, value: float = 1.0) -> Path:
+    """A spec that adds a direction of one length."""
+    import torch
+
+    from saesteer.steering import Intervention, SteeringSpec, Strength, TensorRef
+
+    add = Intervention(op="add", hookpoint=at, tensor="v", strength=Strength(1.0))
+    SteeringSpec((add,), {"v": TensorRef.of(torch.full((width,), value))}).save(path)
+    return path
+
+
 def write_task(folder: Path, name: str, texts: bool = True, latents: int | None = 5) -> Path:
     """A task as SAE-TS published them, of the world's SAE."""
     import json

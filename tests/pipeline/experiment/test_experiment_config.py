@@ -50,6 +50,21 @@ def test_a_config_survives_its_own_record():
         ({"methods": [{"method": "sae_decoder", "from": "features"}]}, "give concepts: {tasks: FOLDER}"),
         ({"methods": [{"method": "diffmean", "variants": {"bos": True}}]}, "variants: bos is a list"),
         ({"methods": []}, "methods is empty"),
+        (
+            {"methods": [{"method": "prompting", "at": "layers.3"}]},
+            "'prompting' writes prefixes; leave out at",
+        ),
+        ({"methods": [{"method": "prompting", "strengths": [1]}]}, "'prompting' writes prefixes; leave out"),
+        ({"methods": [{"method": "finetune", "at": "layers.3"}]}, "'finetune' acts at no hookpoint"),
+        ({"methods": [{"method": "diffmean", "strengths": []}]}, "methods[0]: strengths is empty; give some"),
+        ({"methods": [{"method": "diffmean", "from": 3}]}, "methods[0]: from is a text, got 3"),
+        (
+            {"methods": [{"method": "diffmean", "task_latents": "features"}]},
+            "unknown field of methods[0] 'task",
+        ),
+        ({"model": ""}, "model: name is empty"),
+        ({"saes": {"s": ""}}, "a source of saes is empty"),
+        ({"texts": " "}, "texts: source is empty"),
         ({"methods": "diffmean"}, "methods are a list"),
         ({"aim": "fewer"}, "aim is more or less of the behaviour, got 'fewer'"),
         ({"aim": "less", "goal": 3}, "leave it out with aim: less"),
@@ -57,27 +72,91 @@ def test_a_config_survives_its_own_record():
         ({"strengths": [0.1, 0.1]}, "strengths are different finite numbers"),
         ({"seeds": [0, 0]}, "seeds are different whole numbers"),
         ({"seeds": [0.5]}, "seeds are whole numbers"),
-        ({"samples": {"test": 0}}, "samples: test is 1 or more"),
+        ({"samples": {"test": 0}}, "samples: test is 1 to 10,000, got 0"),
         ({"samples": {"tests": 1}}, "unknown field of samples 'tests'; did you mean 'test'"),
         ({"coherence": 2}, "coherence lies between 0 and 1"),
         ({"prompts": 1}, "prompts is 2 or more"),
         ({"prompts": 10**9}, "prompts is 10,000 of the world's openings at most"),
         ({"seeds": [2**63]}, "a seed is below 2^63"),
-        ({"goal": float("nan")}, "a goal is a number of times above 0"),
+        ({"goal": float("nan")}, "an experiment: goal is a number, got nan"),
+        ({"goal": float("inf")}, "a goal is a number of times above 0"),
         ({"methods": [{"method": "diffmean", "goal": -1}]}, "a goal is a number of times above 0"),
-        ({"writing": {"temperature": float("nan")}}, "temperature is a number from 0 up"),
+        ({"writing": {"temperature": float("nan")}}, "writing: temperature is a number, got nan"),
+        ({"writing": {"temperature": -1}}, "temperature is a number from 0 up"),
         ({"writing": {"top_k": 0}}, "top_k is at least 1"),
         ({"judges": "oracle"}, "judges are a list"),
         ({"side_effects": {"sae": "t"}}, "unknown SAE of side_effects 't'"),
         ({"side_effects": {"tokens": 0}}, "side_effects: tokens is 1 or more"),
         ({"strenghts": [1]}, "unknown field of an experiment 'strenghts'; did you mean 'strengths'"),
-        ({"batch": "many"}, "an experiment: batch is int, got 'many'"),
+        ({"samples": {"test": "4"}}, "samples: test is a whole number, got the text '4'; drop the quotes"),
+        ({"samples": "4"}, "samples: test is a whole number, got the text '4'; drop the quotes"),
+        ({"samples": {"test": 10**9}}, "samples: test is 1 to 10,000, got 1000000000"),
+        ({"batch": "256"}, "batch is a whole number, got the text '256'; drop the quotes"),
+        ({"coherence": "0.8"}, "coherence is a number, got the text '0.8'; drop the quotes"),
+        ({"goal": "3"}, "goal is a number, got the text '3'; drop the quotes"),
+        ({"strengths": ["0.2"]}, "strengths are different finite numbers, got the text '0.2'; drop the"),
+        ({"strengths": "0.2"}, "strengths are different finite numbers, got the text '0.2'; drop the"),
+        ({"strengths": [float("nan")]}, "strengths are different finite numbers, got [nan]"),
+        ({"strengths": [10**400]}, "strengths are different finite numbers, got [1000"),
+        ({"strengths": [True]}, "strengths are different finite numbers, got True"),
+        ({"seeds": ["0"]}, "seeds are whole numbers, got the text '0'; drop the quotes"),
+        ({"seeds": []}, "seeds are different whole numbers"),
+        ({"prompts": "16"}, "prompts is a whole number, a file or a list of texts, got the text '16'; drop"),
+        ({"prompts": 16.5}, "prompts is a whole number, a file or a list of texts, got 16.5"),
+        ({"prompts": True}, "prompts is a whole number, a file or a list of texts, got True"),
+        ({"prompts": ["a b", "a b"]}, "prompts names 'a b' twice"),
+        ({"prompts": ["a b", " "]}, "prompts[1] is a text that is not empty, got ' '"),
+        ({"concepts": []}, "concepts is empty"),
+        ({"concepts": ["world/sea", "world/sea"]}, "concepts names 'world/sea' twice"),
+        ({"concepts": [["world/sea"]]}, "concepts[0] is a text that is not empty, got ['world/sea']"),
+        ({"concepts": {"tasks": "t", "only": ["a", "a"]}}, "concepts: only names one twice"),
+        ({"concepts": {"task": "t"}}, "unknown field of concepts 'task'; did you mean 'tasks'"),
+        (
+            {"side_effects": "yes please"},
+            "side_effects is true, false or a mapping such as {tokens: 50}, got",
+        ),
+        ({"side_effects": "true"}, "got the text 'true'; drop the quotes"),
+        ({"side_effects": ["tokens"]}, "side_effects is true, false or a mapping"),
+        ({"side_effects": 1}, "side_effects is true, false or a mapping such as {tokens: 50}, got 1"),
+        ({"writing": {"stop": "no"}}, "writing: stop is true or false, got the text 'no'; drop the quotes"),
+        ({"writing": {"max_new_tokens": False}}, "writing: max_new_tokens is a whole number, got False"),
+        ({"writing": {"top": 1}}, "unknown field of writing 'top'; did you mean 'stop'"),
+        ({"title": None}, "an experiment: title is a text, got nothing; give one, or leave the key out"),
+        ({"title": ["x"]}, "an experiment: title is a text, got ['x']"),
+        ({"texts": {"source": "t", "count": 0}}, "texts: count is 1 or more, got 0"),
+        ({"saes": ["world/layers.3"]}, "saes are names with sources ({s: world/layers.3}), got"),
+        ({"saes": {1: "world/layers.3"}}, "a name of saes is a text, got 1; put quotes around it"),
+        ({"saes": {"s": {"sorce": "x"}}}, "unknown field of saes: s 'sorce'; did you mean 'source'"),
+        ({"saes": {"s": 3}}, "saes: s: source is a text, got 3"),
+        ({"methods": [4]}, "methods[0] is a name or a mapping, got 4"),
+        ({"methods": [{"method": 4}]}, "methods[0]: method is a text, got 4"),
+        ({"methods": [{"method": "diffmean", "strength": [1]}]}, "unknown field of methods[0] 'strength'"),
+        (
+            {"methods": [{"method": "diffmean", "strengths": [float("inf")]}]},
+            "methods[0]: strengths are diff",
+        ),
+        ({"methods": [{"method": "diffmean", "options": ["bos"]}]}, "methods[0]: options is a mapping, got"),
+        ({"methods": [{"method": "diffmean", "goal": "3"}]}, "goal is a number, got the text '3'"),
+        ({"methods": [{"method": "diffmean", "variants": {"at": []}}]}, "variants: at is a list of values"),
+        (
+            {"methods": [{"method": "diffmean", "variants": {"at": ["layers.2", "layers.2"]}}]},
+            "methods: diffmean: variants: at are different values",
+        ),
+        (
+            {"methods": [{"method": "diffmean", "variants": {"at": [3]}}]},
+            "methods: diffmean: variants: at are names of hookpoints, got [3]",
+        ),
+        (
+            {"methods": ["diffmean", {"method": "caa", "label": "Diffmean"}]},
+            "two methods have the label 'diffmean'; give them labels of their own",
+        ),
+        ({"batch": "many"}, "an experiment: batch is a whole number, got 'many'"),
     ],
 )
 def test_what_cannot_be_meant_is_named(changes, said):
     with pytest.raises(InputError) as caught:
         made(**changes)
-    assert said in str(caught.value)
+    assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_missing_field_is_named():
@@ -123,6 +202,27 @@ def test_paths_are_beside_the_file_that_names_them(tmp_path):
     assert found.judge == {"judge": f"classifier:{tmp_path / 'lm'}", "cache": str(tmp_path / "answers")}
     assert found.methods[0].spec == str(tmp_path / "mine.yaml")
     assert found.methods[1].options == {"effects": str(tmp_path / "fitted")}
+
+
+def test_a_key_that_is_no_text_is_named():
+    with pytest.raises(InputError, match="unknown field of an experiment '1'"):
+        ExperimentConfig.from_dict(small() | {1: 2})
+
+
+def test_a_setting_without_a_value_says_what_to_write(tmp_path):
+    (tmp_path / "e.yaml").write_text("concepts: [world/sea]\nmethods: [prompting]\n")
+    with pytest.raises(InputError) as caught:
+        read_experiment(tmp_path / "e.yaml", (), ["title="])
+    assert str(caught.value) == (
+        "--set title= says no value; write title='\"\"' for an empty text, title=null for none"
+    )
+    assert read_experiment(tmp_path / "e.yaml", (), ['title=""', "goal=null"]).title == ""
+
+
+def test_a_file_that_is_a_list_is_refused(tmp_path):
+    (tmp_path / "e.yaml").write_text("- concepts: [world/sea]\n")
+    with pytest.raises(InputError, match="holds a list, not named fields"):
+        read_experiment(tmp_path / "e.yaml")
 
 
 @pytest.mark.parametrize("text", ["samples", "=3", "samples..test=3", "samples.test=[1"])

@@ -12,7 +12,9 @@ from tests.pipeline.experiment.small import SEA, WEDDING, small, write_task
 
 
 def test_texts_are_counted_by_what_they_are_for(tmp_path):
-    methods = ["prompting", {"method": "diffmean", "variants": {"at": ["layers.2", "layers.3"]}}]
+    methods = [
+        "prompting", {"method": "diffmean", "variants": {"at": ["layers.2", "layers.3"]}}, "random_direction",
+    ]  # fmt: skip
     config = small(
         concepts=[SEA, WEDDING], methods=methods, seeds=[0, 1, 2], side_effects=True,
         samples={"selection": 5, "test": 7, "base": 2},
@@ -22,11 +24,12 @@ def test_texts_are_counted_by_what_they_are_for(tmp_path):
     counts = [
         (each.where, each.counts.selection, each.counts.test, each.counts.beside) for each in plan.cells
     ]
-    assert counts[:2] == [
-        ("world/sea · prompting", 3 * prompts * 2 * 5, 3 * 2 * 7, 0),
+    assert counts[:3] == [
+        ("world/sea · prompting", 3 * prompts * 2 * 5, 3 * 2 * 7, 2 * 2),
         ("world/sea · diffmean", 3 * 2 * 2 * 2 * 5, 3 * 2 * 7, 2 * 2),
+        ("world/sea · random_direction", 3 * 2 * 2 * 5, 3 * 2 * 7, 3 * 2 * 2),  # drawn by seed
     ]
-    assert len(plan.cells) == 4 and plan.base == 3 * 4 * 2
+    assert len(plan.cells) == 6 and plan.base == 3 * 4 * 2
     assert not (tmp_path / "run").exists()
 
 
@@ -101,6 +104,9 @@ def test_a_language_model_is_asked_a_tasks_own_questions(tmp_path):
         ({"texts": "none.txt"}, "none.txt"),
         ({"methods": [{"spec": "none.yaml", "name": "mine"}]}, "'mine': there is no file none.yaml"),
         ({"concepts": {"tasks": "nowhere"}}, "no criteria.json below nowhere"),
+        ({"prompts": []}, "prompts are half to choose by, half to report on, got 0; give two or more"),
+        ({"model": {"name": "world", "dtype": "float33"}}, "unknown dtype of the model 'float33'"),
+        ({"model": {"name": "world", "device": "banana"}}, "model: device is a device such as cpu or cuda:0"),
     ],
 )
 def test_what_cannot_be_is_refused_before_a_model_is_loaded(tmp_path, changes, said):
@@ -108,6 +114,25 @@ def test_what_cannot_be_is_refused_before_a_model_is_loaded(tmp_path, changes, s
         prepare(small(**changes), tmp_path / "run")
     assert said in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "changes", "said"),
+    [
+        ("p.txt", "", {"prompts": "p.txt"}, "p.txt"),
+        ("p.txt", "\n \n", {"prompts": "p.txt"}, "p.txt"),
+        ("t.txt", "", {"texts": "t.txt"}, "t.txt"),
+        ("m.yaml", "version: 1\ninterventions: []\n", {"methods": [{"spec": "m.yaml", "name": "mine"}]},
+         "the method 'mine': "),
+        ("m.yaml", "- 1\n", {"methods": [{"spec": "m.yaml"}]}, "the method 'm': "),
+    ],
+)  # fmt: skip
+def test_a_file_that_holds_nothing_of_use_is_refused(tmp_path, monkeypatch, name, content, changes, said):
+    (tmp_path / name).write_text(content)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError) as caught:
+        prepare(small(**changes), tmp_path / "run")
+    assert said in str(caught.value) and name in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_what_comes_from_the_network_is_said(tmp_path):

@@ -24,8 +24,9 @@ from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
 from saesteer.pipeline.experiment.telling import cost_of, judgements_that_failed
 from saesteer.report.comparison import unlike_first
 from saesteer.runs import Journal
+from saesteer.steering.units import TEXTS
 from tests.cli.tiny import environment
-from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_task
+from tests.pipeline.experiment.small import PROMPTS, SEA, WEDDING, samples_of, small, write_spec, write_task
 
 TWO = small(
     concepts=[SEA, WEDDING],
@@ -35,6 +36,8 @@ TWO = small(
     judges=["regex:sea|ship"],
     side_effects={"tokens": 6, "count": 3},
 )
+FAILING = {"method": "sae_decoder", "name": "mine", "options": {"latent": 10**6}}
+"""A latent that the SAE has not, which only the method finds out."""
 BRIEF = small(concepts=[SEA, WEDDING], strengths=[0.3])
 RUN_IT = """
 import sys, json
@@ -93,7 +96,10 @@ def test_a_run_holds_every_sample_and_every_file(whole):
             (p, s) for p in PROMPTS if p not in {r.prompt for r in cell.tried.rows} for s in (0, 5)
         }
         assert len(cell.judgements()) == len(cell.tested.rows)
-        assert (cell.beside is None) == (cell.method.name == "prompting")
+        assert cell.beside.seeds == (2 if cell.method.name == "random_direction" else 1)
+        plain, other = cell.beside.summary
+        assert (plain.strength, plain.read, plain.written) == (0.0, 3, 2)
+        assert (other.read, other.written) == (3, 2) and other.figures["kl"].estimate > 0
     assert len(whole.base.rows) == 2 * 4 * 2 and len({row.text for row in whole.base.rows}) > 6
     page = (whole.folder / REPORT).read_text(encoding="utf-8")
     assert "world/sea" in page and "saesteer run x.yaml" in page
@@ -181,8 +187,13 @@ def test_the_report_is_of_the_rows_on_the_disk(whole):
             assert [(each.judge, each.samples, each.failed) for each in method.judges] == [
                 ("regex", 4, 0)
             ] or (method.judges[0].samples == 4)
-            if method.role != "prompting":
-                assert {"kl", "drift_share"} <= set(method.beside.figures) and method.beside.written == 2
+            assert {"kl", "perplexity", "drift_share"} <= set(method.beside.figures)
+            assert method.beside.written == 2 and (whole.folder / method.beside.rows).is_file()
+            assert method.beside.seeds == (2 if method.role == "control" else 1)
+    (note,) = (each for each in record.notes if each.startswith("Side effects"))
+    assert note == (
+        "Side effects of random direction are of all 2 seeds together; those of other methods are of one."
+    )
     sea = record.concepts[0]
     assert {"sea", "ship"} & set(sea.words)
     # Two steering methods: each is met by the other and by prompting; of the best only the latter.
@@ -205,6 +216,8 @@ def test_the_table_has_a_row_per_cell(whole):
     for row in rows:
         assert float(row["behaviour_low"]) <= float(row["behaviour"]) <= float(row["behaviour_high"])
         assert (row["samples"], row["failed"], row["seeds"]) == ("4", "0", "2")
+        assert row["beside_seeds"] == ("2" if row["method"] == "random_direction" else "1")
+        assert float(row["beside_kl"]) > 0
 
 
 @pytest.mark.slow
@@ -281,9 +294,7 @@ def parts_of(folder):
 
 
 def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
-    spec = tmp_path / "mine.yaml"
-    methods = ["random_direction", {"spec": str(spec), "name": "mine"}]
-    spec.write_text("version: 1\ninterventions: []\n")
+    methods = ["random_direction", FAILING]
     found = run_experiment(small(methods=methods), tmp_path / "run")
     assert [each.method.name for each in found.failures] == ["mine"] and found.failures[0].error
     record = report_of(found)
@@ -295,16 +306,32 @@ def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
     run_experiment(small(methods=methods), tmp_path / "run")  # nothing is mended: it is tried all the same
     assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 2}
     good = next((tmp_path / "run").glob("samples/sea/random_direction/specs/spec-*/spec.yaml"))
-    methods[1]["spec"] = str(good)
+    methods[1] = {"spec": str(good), "name": "mine"}
     again = run_experiment(small(methods=methods), tmp_path / "run")
     assert not again.failures and len(report_of(again).concepts[0].methods) == 2
     assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 3}
 
 
 def test_a_run_without_any_result_says_why(tmp_path):
-    (tmp_path / "mine.yaml").write_text("version: 1\ninterventions: []\n")
-    with pytest.raises(SaesteerError, match=r"no method came to a result on any concept \(the first: "):
-        run_experiment(small(methods=[{"spec": str(tmp_path / "mine.yaml")}]), tmp_path / "run")
+    found = run_experiment(small(concepts=[SEA, WEDDING], methods=[FAILING]), tmp_path / "run")
+    assert len(found.failures) == 2
+    rows = list(csv.DictReader((tmp_path / "run" / TABLE).read_text().splitlines()))
+    assert [(row["concept"], row["method"]) for row in rows] == [
+        ("world/sea", "mine"),
+        ("world/wedding", "mine"),
+    ]
+    assert all("latent" in row["error"] for row in rows)
+    record = report_of(found)
+    assert [(each.name, each.methods) for each in record.concepts] == [
+        ("world/sea", ()),
+        ("world/wedding", ()),
+    ]
+    assert [each.where for each in record.failures] == ["world/sea · mine", "world/wedding · mine"]
+    for page in (REPORT, "report.md"):
+        text = (tmp_path / "run" / page).read_text(encoding="utf-8")
+        assert "no method came to one on any concept" in text and "What failed" in text
+        assert str(record.failures[0].what)[:30] in text and "0 of" not in text.split("What failed")[0]
+    assert main(["report", str(tmp_path / "run")]) == 0
 
 
 def test_seeds_are_pooled_and_a_method_that_takes_one_is_built_for_each(tmp_path):
@@ -325,14 +352,25 @@ def test_seeds_are_pooled_and_a_method_that_takes_one_is_built_for_each(tmp_path
 
 def test_latents_of_tasks_are_steered_with(tmp_path):
     root = write_task(tmp_path, "sea", latents=7)
+    write_task(tmp_path, "bare", texts=False, latents=7)
     methods = [
         {"method": "sae_decoder", "name": "latents", "from": "features", "strengths": [0.2]},
         {"method": "caa", "strengths": [0.2]},
+        {"method": "random_direction", "strengths": [0.2]},
     ]
     config = small(concepts={"tasks": str(root)}, methods=methods, saes={}, judge="regex:sea", strengths=[])
     found = run_experiment(config, tmp_path / "run")
-    specs = {p.parents[2].name: yaml.safe_load(p.read_text()) for p in (tmp_path / "run").rglob("spec.yaml")}
-    assert specs["latents"]["provenance"]["latents"] == [[7, 1.0]]
+    specs = {
+        f"{p.parents[3].name}/{p.parents[2].name}": yaml.safe_load(p.read_text())
+        for p in (tmp_path / "run").rglob("spec.yaml")
+    }
+    assert specs["sea/latents"]["provenance"]["latents"] == [[7, 1.0]]
+    on = {name: each["interventions"][0]["strength"]["measured_on"]["texts"] for name, each in specs.items()}
+    # A task without texts has its unit from the package's plain ones.
+    assert on == {
+        "sea/latents": 4, "sea/caa": 4, "sea/random_direction": 4,
+        "bare/latents": len(TEXTS), "bare/random_direction": len(TEXTS),
+    }  # fmt: skip
     assert {each["interventions"][0]["hookpoint"] for each in specs.values()} == {"layers.3"}
     assert not found.failures
 
@@ -344,11 +382,11 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path):
 
 def test_a_changed_file_behind_a_name_is_seen(tmp_path):
     """A spec under the same name with other content is another experiment."""
-    Path(tmp_path / "a.yaml").write_text("version: 1\n")
+    write_spec(tmp_path / "a.yaml")
     config = small(methods=[{"spec": str(tmp_path / "a.yaml")}])
     before = prepare(config, tmp_path / "run").plan.cells[0].digest
     assert prepare(config, tmp_path / "run").plan.cells[0].digest == before
-    Path(tmp_path / "a.yaml").write_text("version: 1\n# other\n")
+    write_spec(tmp_path / "a.yaml", value=2.0)
     assert prepare(config, tmp_path / "run").plan.cells[0].digest != before
 
 
@@ -435,7 +473,9 @@ def test_a_tuned_model_is_swept_and_kept(tmp_path):
     methods = [{"method": "finetune", "options": {"steps": 1}, "strengths": [0.5]}]
     found = run_experiment(small(methods=methods, side_effects=True), tmp_path / "run")
     (cell,) = found.cells
-    assert cell.error is None and {row.strength for row in cell.tested.rows} == {0.5} and cell.beside is None
+    assert cell.error is None and {row.strength for row in cell.tested.rows} == {0.5}
+    assert {row.strength for row in cell.beside.rows} == {0.0, 0.5}
+    assert cell.beside.at(0.5).figures["kl"].estimate > 0 == cell.beside.at(0.0).figures["kl"].estimate
     made = list((tmp_path / "run").rglob("tuning.json"))
     stamp = made[0].stat().st_mtime_ns
     (tmp_path / "run" / cell.folder / "cell.json").unlink()

@@ -11,10 +11,11 @@ from saesteer.errors import InputError
 from saesteer.evaluation import Arm
 from saesteer.methods import TUNERS, Tuned, candidates
 from saesteer.methods.calling import call, takes
-from saesteer.pipeline.experiment.inputs import FILES, Subject, content
+from saesteer.pipeline.experiment.inputs import FILES, content
 from saesteer.pipeline.experiment.method_choice import PROMPTING, MethodChoice, Variant
 from saesteer.pipeline.experiment.planning import Cell
 from saesteer.pipeline.experiment.setup import Setup
+from saesteer.pipeline.experiment.subjects import Subject
 from saesteer.runs import digest, run_stage
 from saesteer.saes import SAE
 from saesteer.steering import SteeringSpec, load_spec
@@ -56,7 +57,7 @@ def _made(
 ) -> tuple[SteeringSpec | Tuned, SAE | None]:
     """A method's result for one variant and seed, from the disk where it was made before."""
     method, subject = cell.method, cell.subject
-    function = method.function
+    function, concept = method.function, subject.for_methods
     options = _options(setup, method, variant, subject, seed)
     choice = setup.sae_for(method, subject) if takes(function, "sae") else None
     sae = None if choice is None else setup.sae(choice.source)
@@ -65,11 +66,11 @@ def _made(
     if not takes(function, "concept") and takes(
         function, "texts"
     ):  # so that its unit means what others' mean
-        options["texts"] = (*subject.concept.positive, *subject.concept.negative)
+        options["texts"] = (*concept.positive, *concept.negative)
     source = None if choice is None else choice.source
 
     def work(place: Path) -> None:
-        found = call(function, setup.lm, subject.concept, options, sae, source)
+        found = call(function, setup.lm, concept, options, sae, source)
         if isinstance(found, SteeringSpec):
             found.save(place / SPEC)
         elif isinstance(found, Tuned):
@@ -85,7 +86,7 @@ def _made(
         "content": {name: content(options[name]) for name in FILES if name in options},
         "sae": None if sae is None else sae.fingerprint(),
         "source": source,
-        "concept": digest(subject.concept),
+        "concept": digest(concept),
         "arithmetic": setup.lm.arithmetic,
     }
     inputs = {"model": setup.lm.fingerprint()}

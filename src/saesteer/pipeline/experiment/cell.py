@@ -22,12 +22,11 @@ from saesteer.evaluation import (
     evaluate,
     join,
     judge_rows,
-    side_effects,
-    split,
 )
 from saesteer.evaluation.rows import Half
 from saesteer.judges.foretelling import Asked, spent
 from saesteer.pipeline.experiment.behind import keep_latent
+from saesteer.pipeline.experiment.beside import measured_beside
 from saesteer.pipeline.experiment.building import Built, build
 from saesteer.pipeline.experiment.planning import CELL, Cell
 from saesteer.pipeline.experiment.setup import Report, Setup
@@ -66,7 +65,7 @@ def run_cell(setup: Setup, cell: Cell, base: SweepResult, report: Report) -> dic
     try:
         record |= _work(setup, cell, folder, base, report)
     except Exception as error:
-        record["error"] = _said(error)
+        record["error"] = one_line(error)
         if not isinstance(error, SaesteerError):
             write_text(folder / ERROR, traceback.format_exc())
     record["spent"] = replace(
@@ -96,12 +95,11 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
     concepts = {cell.subject.concept.name: cell.subject.concept}
     for judge in setup.inputs.judges:
         judge_rows(tested, judge, concepts)
-    first = config.seeds[0]
-    found = _beside(setup, built[first], chosen[first][0], folder, base)
+    found = measured_beside(setup, built, {seed: each[0] for seed, each in chosen.items()}, folder, base)
     record["written"] = written(tried, tested, beside=found)
     if found is not None and found.folder is not None:
         record["beside"] = found.folder.relative_to(setup.out).as_posix()
-    record["latent"] = keep_latent(setup, cell, chosen[first][0].spec)
+    record["latent"] = keep_latent(setup, cell, chosen[config.seeds[0]][0].spec)
     return record
 
 
@@ -153,39 +151,6 @@ def _chosen(arms: Sequence[Arm], setting: Setting) -> tuple[Arm, ...]:
     return (replace(arm, strengths=(setting.strength,)),)
 
 
-def _beside(setup: Setup, built: Built, arm: Arm, folder: Path, base: SweepResult) -> SideEffects | None:
-    """The chosen setting's side effects, of the first seed; None where there is no spec."""
-    asked = setup.config.side_effects
-    if asked is None or arm.spec is None:
-        return None
-    texts, befores = _texts(setup, base, asked.count)
-    half = split(setup.inputs.prompts)
-    choice = setup.config.saes[asked.sae] if asked.sae else next(iter(setup.config.saes.values()), None)
-    return side_effects(
-        setup.lm,
-        arm.spec,
-        arm.strengths,
-        texts,
-        [each for each in setup.inputs.prompts if half[each] == "test"],
-        None if choice is None or not texts else setup.sae(choice.source),
-        befores=befores,
-        tokens=asked.tokens,
-        max_length=asked.max_length,
-        at=None if choice is None else choice.at,
-        saes=built.saes,
-        folder=folder,
-    )
-
-
-def _texts(setup: Setup, base: SweepResult, count: int) -> tuple[list[str], list[str] | None]:
-    """What steered models read: the given texts, or the plain model's own behind their prompts."""
-    if setup.inputs.texts is not None:
-        return list(setup.inputs.texts[:count]), None
-    own = {(row.prompt, row.text): row for row in base.rows if len(row.text.split()) > 1}
-    rows = sorted(own.values(), key=lambda row: (row.sample, row.seed, row.prompt_id))[:count]
-    return [row.text for row in rows], [row.prompt for row in rows]
-
-
 def _unit(arm: Arm) -> str:
     units = {each.strength.unit for each in arm.spec.interventions} if arm.spec is not None else {""}
     return units.pop() if len(units) == 1 else ""
@@ -215,7 +180,7 @@ def spent_since(setup: Setup, before: Sequence[Asked]) -> Spent:
     return Spent(requests=requests, judge_tokens=tokens, money=money)
 
 
-def _said(error: BaseException) -> str:
-    """One line."""
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line; the kind of one that is none of ours."""
     text = str(error) if isinstance(error, SaesteerError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:500] or type(error).__name__

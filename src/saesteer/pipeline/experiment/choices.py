@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from saesteer.errors import InputError
+
+MOST_SAMPLES: Final = 10_000
+"""Per prompt, setting and seed: beyond it a slip of the hand is likelier than a wish."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,9 @@ class ModelChoice:
     device: str | None = None
     """None: SAESTEER_DEVICE or cpu."""
 
+    def __post_init__(self) -> None:
+        _check_said(self.name, "model: name")
+
 
 @dataclass(frozen=True)
 class SAEChoice:
@@ -27,6 +34,9 @@ class SAEChoice:
     at: str | None = None
     """None: where the SAE was trained."""
 
+    def __post_init__(self) -> None:
+        _check_said(self.source, "a source of saes")
+
 
 @dataclass(frozen=True)
 class Tasks:
@@ -35,6 +45,10 @@ class Tasks:
     tasks: str
     only: tuple[str, ...] = ()
     """Names of tasks; none: all of them."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.only)) < len(self.only):
+            raise InputError(f"concepts: only names one twice, got {list(self.only)}; name each once")
 
 
 @dataclass(frozen=True)
@@ -48,8 +62,10 @@ class Samples:
 
     def __post_init__(self) -> None:
         for name in ("selection", "test", "base"):
-            if getattr(self, name) < 1:
-                raise InputError(f"samples: {name} is 1 or more, got {getattr(self, name)}")
+            if not 1 <= getattr(self, name) <= MOST_SAMPLES:
+                raise InputError(
+                    f"samples: {name} is 1 to {MOST_SAMPLES:,}, got {getattr(self, name)}; mend it"
+                )
 
 
 @dataclass(frozen=True)
@@ -60,6 +76,11 @@ class TextSource:
     """A file, or whatever `read_texts` takes."""
     count: int = 32
     """The first so many."""
+
+    def __post_init__(self) -> None:
+        _check_said(self.source, "texts: source")
+        if self.count < 1:
+            raise InputError(f"texts: count is 1 or more, got {self.count}; mend it")
 
 
 @dataclass(frozen=True)
@@ -79,3 +100,8 @@ class SideEffectChoice:
         for name in ("tokens", "count", "max_length"):
             if getattr(self, name) < 1:
                 raise InputError(f"side_effects: {name} is 1 or more, got {getattr(self, name)}")
+
+
+def _check_said(text: str, where: str) -> None:
+    if not text.strip():
+        raise InputError(f"{where} is empty; give a name, a file or a folder")

@@ -26,7 +26,8 @@ from saesteer.pipeline.experiment.choices import (
     Tasks,
     TextSource,
 )
-from saesteer.pipeline.experiment.method_choice import MethodChoice, numbers
+from saesteer.pipeline.experiment.field_values import READ
+from saesteer.pipeline.experiment.method_choice import MethodChoice
 from saesteer.runs import plain
 from saesteer.runs.fields import made
 
@@ -100,6 +101,11 @@ class ExperimentConfig:
         names = [each.name for each in self.methods]
         if twice := sorted({each for each in names if names.count(each) > 1}):
             raise InputError(f"two methods are called {twice[0]!r}; give them names of their own (name: ...)")
+        labels = [each.label_shown.casefold() for each in self.methods]
+        if twice := sorted({each for each in labels if labels.count(each) > 1}):
+            raise InputError(
+                f"two methods have the label {twice[0]!r}; give them labels of their own (label: ...)"
+            )
         for each in self.methods:
             self._check_method(each)
         if self.side_effects is not None and self.side_effects.sae is not None:
@@ -134,13 +140,13 @@ class ExperimentConfig:
     def from_dict(cls, given: Mapping[str, Any]) -> ExperimentConfig:
         """From a mapping as YAML gives it; paths are taken as they stand (see reading.py)."""
         values = dict(given)
-        for name, read in _READ.items():
-            if name in values:
-                values[name] = read(values[name])
         known = {each.name: each for each in fields(cls)}
         for key in values:
             if key not in known:
                 raise UnknownName.of("field of an experiment", key, known)
+        for name, read in READ.items():
+            if name in values:
+                values[name] = read(values[name])
         for key in ("methods", "concepts"):
             if key not in values:
                 raise InputError(f"{key} is missing; give some")
@@ -173,78 +179,3 @@ def _as_given(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _as_given(each) for key, each in value.items()}
     return [_as_given(each) for each in value] if isinstance(value, tuple) else asdict(value)
-
-
-def _record(kind: Any, first: str, where: str) -> Any:
-    """A reader of a record: a mapping of its fields, or its first field alone."""
-    return lambda value: made(kind, value if isinstance(value, Mapping) else {first: value}, where)
-
-
-def _listed(value: Any, where: str) -> tuple[str, ...]:
-    found = [value] if isinstance(value, str) else value
-    if not isinstance(found, list | tuple) or not all(isinstance(each, str) and each for each in found):
-        raise InputError(f"{where} is a list of texts, got {value!r}; mend it")
-    if len(set(found)) < len(found):
-        raise InputError(f"{where} names one twice; name each once")
-    return tuple(found)
-
-
-def _concepts(value: Any) -> tuple[str, ...] | Tasks:
-    if isinstance(value, Mapping):
-        found: Tasks = made(Tasks, value, "concepts")
-        return found
-    return _listed(value, "concepts")
-
-
-def _saes(value: Any) -> dict[str, SAEChoice]:
-    if not isinstance(value, Mapping):
-        raise InputError(f"saes are names with sources ({{s: world/layers.3}}), got {value!r}; mend it")
-    return {str(name): _record(SAEChoice, "source", f"saes: {name}")(each) for name, each in value.items()}
-
-
-def _prompts(value: Any) -> int | str | tuple[str, ...]:
-    if isinstance(value, str) or (isinstance(value, int) and not isinstance(value, bool)):
-        return value
-    return _listed(value, "prompts")
-
-
-def _judges(value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list | tuple):
-        raise InputError(f"judges are a list of judges, got {value!r}; put brackets around it")
-    return tuple(value)
-
-
-def _methods(value: Any) -> tuple[MethodChoice, ...]:
-    if not isinstance(value, list | tuple):
-        raise InputError(f"methods are a list, got {value!r}; put brackets around it")
-    return tuple(MethodChoice.of(each, number) for number, each in enumerate(value))
-
-
-def _seeds(value: Any) -> tuple[int, ...]:
-    found = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(each, bool) or not isinstance(each, int) for each in found):
-        raise InputError(f"seeds are whole numbers, got {value!r}; mend it")
-    return tuple(found)
-
-
-def _side_effects(value: Any) -> SideEffectChoice | None:
-    if value is None or value is False:
-        return None
-    found: SideEffectChoice = made(SideEffectChoice, {} if value is True else value, "side_effects")
-    return found
-
-
-_READ: Final[Mapping[str, Any]] = {
-    "model": _record(ModelChoice, "name", "model"),
-    "saes": _saes,
-    "concepts": _concepts,
-    "prompts": _prompts,
-    "texts": lambda value: None if value is None else _record(TextSource, "source", "texts")(value),
-    "judges": _judges,
-    "methods": _methods,
-    "strengths": lambda value: numbers(value, "strengths"),
-    "seeds": _seeds,
-    "samples": _record(Samples, "test", "samples"),
-    "writing": _record(Writing, "max_new_tokens", "writing"),
-    "side_effects": _side_effects,
-}

@@ -5,13 +5,13 @@ Knows files and registries. Whatever cannot be meant is refused here, before any
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from saesteer.effects import Task, read_tasks
+import torch
+
 from saesteer.errors import InputError, UnknownName
 from saesteer.evaluation import split
 from saesteer.judges import FingerprintedJudge, Judge, JudgeRequest, load_judge
@@ -19,32 +19,16 @@ from saesteer.judges.by_concept import JudgeByConcept
 from saesteer.judges.judge import check_all, close_all
 from saesteer.judges.making import parts
 from saesteer.model import MODELS
-from saesteer.pipeline.experiment.choices import Tasks
+from saesteer.model.loading import DTYPES
 from saesteer.pipeline.experiment.config import ExperimentConfig
+from saesteer.pipeline.experiment.subjects import NOT_IN_NAMES, Subject, read_subjects
 from saesteer.runs import sha256_file
-from saesteer.text import Concept, load_concept, read_prompts, read_texts
+from saesteer.steering import load_spec
+from saesteer.text import Concept, read_prompts, read_texts
 from saesteer.world.texts import openings
 
-_FILE: Final = re.compile(r"[^A-Za-z0-9._+-]+")
 FILES: Final = ("effects", "scores", "d_ref")
 """Options of methods that may name files, whose content decides what is made."""
-_OTHERS: Final = ("This text is about something else.",)
-"""The negative side of a task without contrasting texts, which no method that reads texts is given."""
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A concept, and the task that it came from."""
-
-    concept: Concept
-    short: str
-    """What its folder is called."""
-    task: Task | None = None
-
-    @property
-    def has_texts(self) -> bool:
-        """Whether its contrasting texts are real ones."""
-        return self.task is None or self.task.concept is not None
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,18 +73,27 @@ class Inputs:
 
 def read_inputs(config: ExperimentConfig) -> Inputs:
     """Concepts, prompts, texts and judges of a config; InputError names what cannot be meant."""
-    subjects, notes = _subjects(config)
+    if config.model.dtype not in DTYPES:
+        raise UnknownName.of("dtype of the model", config.model.dtype, DTYPES)
+    if config.model.device is not None:
+        check_device(config.model.device, "model: device")
+    subjects, notes = read_subjects(config)
     prompts = _prompts(config.prompts)
-    halves = split(prompts)
-    if len(set(halves.values())) < 2:
-        raise InputError("one prompt cannot be both chosen by and reported on; give two or more")
+    if len(set(split(prompts).values())) < 2:
+        raise InputError(
+            f"prompts are half to choose by, half to report on, got {len(prompts)}; give two or more"
+        )
     texts = None
     if config.texts is not None:
         found = [each.text for each in read_texts(config.texts.source)]
         texts = tuple(dict.fromkeys(found))[: config.texts.count]
+        if not texts:
+            raise InputError(f"{config.texts.source} holds no text; give some, or leave texts out")
     for method in config.methods:
         if method.spec is not None and not Path(method.spec).is_file():
             raise InputError(f"the method {method.name!r}: there is no file {method.spec}; check the path")
+        if method.spec is not None:
+            _check_spec(method.name, method.spec)
     judge, *others = (_judge(given, subjects) for given in (config.judge, *config.judges))
     for each in (judge, *others):
         if not isinstance(each, FingerprintedJudge):
@@ -113,55 +106,30 @@ def read_inputs(config: ExperimentConfig) -> Inputs:
     return Inputs(config, subjects, prompts, texts, judge, tuple(others), notes)
 
 
-def _subjects(config: ExperimentConfig) -> tuple[tuple[Subject, ...], tuple[str, ...]]:
-    if isinstance(config.concepts, Tasks):
-        return _of_tasks(config.concepts)
-    concepts = [load_concept(each) for each in config.concepts]
-    names = [each.name for each in concepts]
-    if len(set(names)) < len(names):
-        raise InputError(f"two concepts have one name among {', '.join(names)}; name them apart")
-    return tuple(map(Subject, concepts, short_names(names))), ()
+def _check_spec(name: str, path: str) -> None:
+    try:
+        load_spec(path)
+    except InputError as error:
+        raise InputError(f"the method {name!r}: {path} is no spec that can be read: {error}") from error
 
 
-def _of_tasks(given: Tasks) -> tuple[tuple[Subject, ...], tuple[str, ...]]:
-    every = {each.name: each for each in read_tasks(given.tasks)}
-    for name in given.only:
-        if name not in every:
-            raise UnknownName.of(f"task of {given.tasks}", name, every)
-    tasks = [every[name] for name in given.only or every]
-    models = sorted({each.model for each in tasks if each.model is not None})
-    if len(models) > 1:
-        raise InputError(f"{given.tasks} holds tasks of {' and '.join(models)}; give the folder of one model")
-    named = [each.criteria[0].name for each in tasks]
-    names = [
-        called if named.count(called) == 1 else task.name for task, called in zip(tasks, named, strict=True)
-    ]
-    if len(set(names)) < len(names):
-        raise InputError(f"two tasks have one name among {', '.join(names)}; give only: [...]")
-    notes = [
-        f"{each.name}: {len(each.left_out)} contrasting texts of a single word are left out"
-        for each in tasks
-        if each.left_out
-    ]
-    found = [Subject(_concept(task, name), short, task) for task, name, short in
-             zip(tasks, names, short_names(names), strict=True)]  # fmt: skip
-    return tuple(found), tuple(notes)
-
-
-def _concept(task: Task, name: str) -> Concept:
-    """The task's, by its own name; of a task without texts only what a judge is asked is real."""
-    about = task.criteria[0].behaviour
-    if task.concept is None:
-        return Concept(name, about, (about if " " in about.strip() else f"About {about}",), _OTHERS)
-    return Concept(name, about, task.concept.positive, task.concept.negative)
+def check_device(name: str, where: str) -> None:
+    """InputError where a name is of no device at all; whether this machine has it is seen when it is used."""
+    try:
+        torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"{where} is a device such as cpu or cuda:0, got {name!r}; mend it") from error
 
 
 def _prompts(given: int | str | Sequence[str]) -> tuple[str, ...]:
     if isinstance(given, int):
         return tuple(openings(given))
-    if isinstance(given, str):
-        return tuple(dict.fromkeys(each.text for each in read_prompts(given)))
-    return tuple(given)
+    if not isinstance(given, str):
+        return tuple(given)
+    found = tuple(dict.fromkeys(each.text for each in read_prompts(given)))
+    if not found:
+        raise InputError(f"{given} holds no prompt; give two or more")
+    return found
 
 
 def _judge(given: Any, subjects: Sequence[Subject]) -> Judge:
@@ -185,25 +153,12 @@ def _questions(subject: Subject) -> list[dict[str, str]]:
     assert subject.task is not None
     first, *more = subject.task.criteria
     asked = [{"behaviour": first.behaviour}, {"coherence": first.coherence}]
-    return asked + [{_FILE.sub("_", each.name.casefold()): each.behaviour} for each in more]
+    return asked + [{NOT_IN_NAMES.sub("_", each.name.casefold()): each.behaviour} for each in more]
 
 
 def stand_in(subject: Subject, prompt: str, tokens: int) -> JudgeRequest:
     """A text of the usual length, for counting what judging it would ask."""
     return JudgeRequest("word " * tokens, prompt, subject.concept)
-
-
-def short_names(names: Sequence[str]) -> list[str]:
-    """The last part of each name as a file is called, or all of it where two have the same last part."""
-    last = [file_name(name.rsplit("/", 1)[-1]) for name in names]
-    whole = [file_name(name.replace("/", "-")) for name in names]
-    found = [each if last.count(each) == 1 else whole[i] for i, each in enumerate(last)]
-    return [each if found.count(each) == 1 else f"{each}-{i + 1}" for i, each in enumerate(found)]
-
-
-def file_name(text: str) -> str:
-    """Letters, digits and . _ + - of a text, at most 60; never empty, never hidden."""
-    return _FILE.sub("-", text).strip("-.")[:60] or "unnamed"
 
 
 def content(path: Any) -> Any:

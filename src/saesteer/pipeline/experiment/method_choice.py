@@ -9,7 +9,6 @@ diffmean
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -21,10 +20,12 @@ from saesteer.methods import METHODS, TUNERS
 from saesteer.methods.calling import checked_options, takes
 from saesteer.report.records import Role
 from saesteer.runs import plain
-from saesteer.runs.fields import made
+from saesteer.runs.fields import is_number, made, said, typed
 
 PROMPTING: Final = "prompting"
 LATENTS: Final = ("features", "optimised")
+LARGEST: Final = 1e30
+"""Of a strength: what float32 still multiplies to a number."""
 _NAME: Final = re.compile(r"[\w][\w .+-]{0,59}")
 _ROLES: Final[Mapping[str, Role]] = {PROMPTING: "prompting", "random_direction": "control"}
 
@@ -85,6 +86,12 @@ class MethodChoice:
         """Options against the method's signature, of every variant."""
         assert self.method is not None
         function = self.function
+        if not self.steers and (self.at or self.strengths or self.variants):
+            raise InputError(
+                f"the method {self.name!r} writes prefixes; leave out at, strengths and variants"
+            )
+        if self.at is not None and not takes(function, "at"):
+            raise InputError(f"the method {self.name!r} acts at no hookpoint; leave out at")
         if self.sae is not None and not takes(function, "sae"):
             raise InputError(f"the method {self.name!r} takes no SAE; leave out sae, and give at")
         given = ["latent"] if self.task_latents is not None and takes(function, "latent") else []
@@ -92,6 +99,12 @@ class MethodChoice:
         for name, values in self.variants.items():
             if not isinstance(values, list | tuple) or not values:
                 raise InputError(f"{where}: variants: {name} is a list of values, got {values!r}; mend it")
+            if any(value in values[:place] for place, value in enumerate(values)):
+                raise InputError(
+                    f"{where}: variants: {name} are different values, got {values!r}; name each once"
+                )
+            if name == "at" and not all(isinstance(each, str) for each in values):
+                raise InputError(f"{where}: variants: at are names of hookpoints, got {values!r}; mend it")
             if name in self.options or (name == "at" and self.at is not None):
                 raise InputError(f"{where}: {name} stands among options and variants; give it once")
         for each in self.each_variant():
@@ -135,10 +148,16 @@ class MethodChoice:
         values = {"method": given} if isinstance(given, str) else dict(given) if _is_mapping(given) else None
         if values is None:
             raise InputError(f"methods[{number}] is a name or a mapping, got {given!r}; mend it")
+        known = [each.name for each in fields(cls) if each.name != "task_latents"] + ["from"]
+        for key in values:
+            if key not in known:
+                raise UnknownName.of(f"field of methods[{number}]", key, known)
         if "from" in values:
-            values["task_latents"] = values.pop("from")
+            values["task_latents"] = typed(f"methods[{number}]: from", values.pop("from"), str)
         if "strengths" in values:
             values["strengths"] = numbers(values["strengths"], f"methods[{number}]: strengths")
+            if not values["strengths"]:
+                raise InputError(f"methods[{number}]: strengths is empty; give some, or leave the key out")
         method = values.get("method")
         if isinstance(method, str) and method not in TUNERS:
             METHODS.get(method)  # UnknownName
@@ -156,9 +175,11 @@ class MethodChoice:
 def numbers(value: Any, where: str) -> tuple[float, ...]:
     """Different finite numbers."""
     found = value if isinstance(value, list | tuple) else [value]
-    fine = all(isinstance(each, int | float) and not isinstance(each, bool) for each in found)
-    if not fine or not all(map(math.isfinite, found)) or len({*map(float, found)}) < len(found):
-        raise InputError(f"{where} are different finite numbers, got {value!r}; mend it")
+    if any(not is_number(each) for each in found):
+        odd = next(each for each in found if not is_number(each))
+        raise InputError(f"{where} are different finite numbers, {said(odd)}")
+    if any(not abs(each) < LARGEST for each in found) or len({*map(float, found)}) < len(found):
+        raise InputError(f"{where} are different finite numbers, got {value!r:.200}; mend it")
     return tuple(float(each) for each in found)
 
 

@@ -12,8 +12,9 @@ from saesteer.judges import FingerprintedJudge
 from saesteer.methods import candidates
 from saesteer.methods.calling import takes
 from saesteer.pipeline.experiment.config import ExperimentConfig
-from saesteer.pipeline.experiment.inputs import FILES, Inputs, Subject, content, short_names
+from saesteer.pipeline.experiment.inputs import FILES, Inputs, content
 from saesteer.pipeline.experiment.method_choice import PROMPTING, MethodChoice
+from saesteer.pipeline.experiment.subjects import Subject, short_names
 from saesteer.runs import digest, read_json
 
 CELL: Final = "cell.json"
@@ -104,7 +105,8 @@ def _cell(inputs: Inputs, subject: Subject, method: MethodChoice, folder: str, s
     half = split(inputs.prompts)
     test = sum(each == "test" for each in half.values())
     seeds = len(config.seeds)
-    beside = 2 * test if config.side_effects is not None and method.steers else 0
+    drawn = method.steers and method.method is not None and takes(method.function, "seed")
+    beside = 0 if config.side_effects is None else 2 * test * (seeds if drawn else 1)
     counts = Counts(
         selection=seeds * variants * len(strengths) * (len(half) - test) * config.samples.selection,
         test=seeds * test * config.samples.test,

@@ -40,6 +40,10 @@ def _setting(text: str) -> dict[str, Any]:
     parts = [each.strip().replace("-", "_") for each in name.split(".")]
     if not equals or not all(parts):
         raise InputError(f"--set is KEY=VALUE, such as samples.test=4, got {text!r}; mend it")
+    if not value.strip():
+        raise InputError(
+            f"--set {name}= says no value; write {name}='\"\"' for an empty text, {name}=null for none"
+        )
     try:
         found: Any = parse_yaml(value)
     except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,10 @@ from saesteer.report import (
     write_files,
     write_report,
 )
+from saesteer.report.markdown import FIGURES
 from saesteer.report.records import BesideAim, JudgedBy, SeedFigures
+from saesteer.report.words import counted
+from saesteer.report.write_files import KINDS
 from saesteer.runs import write_json
 from saesteer.statistics import Interval, bootstrap_mean
 
@@ -58,14 +62,22 @@ def write_outcome(run: ExperimentRun) -> Report:
     return record
 
 
+def forget_outcome(folder: Path) -> None:
+    """Take away the pages and tables of what was run in a folder before, whose rows stay."""
+    for name in (TABLE, REPORT, MARKDOWN):
+        (folder / name).unlink(missing_ok=True)
+    for each in (folder / FIGURES).glob("*"):
+        if each.suffix.removeprefix(".") in KINDS:
+            each.unlink()
+
+
 def report_of(run: ExperimentRun) -> Report:
-    """Everything that the report says; SaesteerError where no cell has a result."""
-    concepts = tuple(_concept(run, about) for about in run.about["concepts"] if _judged(run, about["name"]))
-    if not concepts:
-        first = run.failures[0].error if run.failures else "there are no cells"
-        raise SaesteerError(
-            f"no method came to a result on any concept (the first: {first}); see {run.folder}"
-        )
+    """Everything that the report says; where no cell has a result, base rates and what failed."""
+    named = [about for about in run.about["concepts"] if _has_base(run, about["name"])]
+    if not named:
+        raise SaesteerError(f"the plain model has no judged text in {run.folder}; run it again")
+    found = [about for about in named if run.of(about["name"])]
+    concepts = tuple(_concept(run, about) for about in found or named)
     config, about = run.config, run.about
     files = (
         ("every figure of this page as a table", TABLE),
@@ -75,7 +87,9 @@ def report_of(run: ExperimentRun) -> Report:
     )
     return Report(
         title=config.title,
-        subtitle=f"{len(run.about['concepts'])} concepts, {len(config.methods)} methods",
+        subtitle=(
+            f"{counted(len(run.about['concepts']), 'concept')}, {counted(len(config.methods), 'method')}"
+        ),
         concepts=concepts,
         coherence=config.coherence,
         aim=config.aim,
@@ -97,9 +111,9 @@ def _when(attempt: Mapping[str, str]) -> str:
     return f"{time.day} {time:%B %Y, %H:%M} UTC"
 
 
-def _judged(run: ExperimentRun, concept: str) -> bool:
-    """Whether there is anything to say of a concept: a result, and a base rate to hold it against."""
-    return bool(run.of(concept)) and any(row.ok for row in run.base.rows if row.concept == concept)
+def _has_base(run: ExperimentRun, concept: str) -> bool:
+    """Whether there is a base rate to hold results against."""
+    return any(row.ok for row in run.base.rows if row.concept == concept)
 
 
 def _concept(run: ExperimentRun, about: Mapping[str, Any]) -> ConceptResult:
@@ -151,7 +165,7 @@ def _method(run: ExperimentRun, cell: CellResult, base: SweepResult) -> MethodRe
         found,
         seeds=_seeds(chosen),
         judges=_judges(run, cell, chosen, base.rows),
-        beside=_beside(cell, found.outcome.setting.strength),
+        beside=_beside(cell),
     )
 
 
@@ -198,15 +212,18 @@ def _figures(
     return found
 
 
-def _beside(cell: CellResult, strength: float) -> BesideAim | None:
+def _beside(cell: CellResult) -> BesideAim | None:
     if cell.beside is None:
         return None
+    # One strength stands beside 0: that which was chosen, or what stands for a prefix.
+    strength = next((each.strength for each in cell.beside.summary if each.strength != 0.0), 0.0)
     mine, plain = cell.beside.at(strength), cell.beside.at(0.0)
     changed = [each for each in cell.beside.changed if each.strength == strength]
     latents = tuple((one.latent, one.change) for each in changed for one in each.off_target)
     return BesideAim(
-        mine.figures, plain.figures, mine.read, mine.written, f"{cell.record['beside']}/{ROWS}", latents
-    )
+        mine.figures, plain.figures, mine.read, mine.written, f"{cell.record['beside']}/{ROWS}", latents,
+        cell.beside.seeds,
+    )  # fmt: skip
 
 
 def _provenance(run: ExperimentRun) -> dict[str, Any]:

@@ -18,20 +18,20 @@ import torch
 import yaml
 
 from saesteer.errors import InputError
-from saesteer.judges import Judge, judge_name
+from saesteer.pipeline.experiment.about import about_inputs, about_plan, noted_before
 from saesteer.pipeline.experiment.base import run_base
 from saesteer.pipeline.experiment.cell import Spent
 from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.estimate import Estimate, Rate, estimate, probe
-from saesteer.pipeline.experiment.inputs import Inputs, read_inputs
+from saesteer.pipeline.experiment.fitting import check_fitting
+from saesteer.pipeline.experiment.inputs import Inputs, check_device, read_inputs
 from saesteer.pipeline.experiment.planning import BASE, CELL, Cell, Plan, finished, left_of, plan_of
-from saesteer.pipeline.experiment.recording import write_outcome
+from saesteer.pipeline.experiment.recording import forget_outcome, write_outcome
 from saesteer.pipeline.experiment.result import COSTS, EXPERIMENT, RUN, ExperimentRun, load_run
 from saesteer.pipeline.experiment.setup import Report, Setup, open_model
-from saesteer.pipeline.experiment.workers import Order, run_cells
+from saesteer.pipeline.experiment.workers import Lose, Order, run_cells
 from saesteer.pipeline.experiment.working import Working
-from saesteer.runs import Journal, alone, digest, read_json, versions, write_json, write_text
-from saesteer.text.over_represented import over_represented
+from saesteer.runs import Journal, alone, digest, versions, write_json, write_text
 
 _QUIET: Final[Report] = lambda what, done, total: None  # noqa: E731
 
@@ -51,6 +51,8 @@ class Places:
             raise InputError(
                 f"{self.processes} processes and {len(self.devices)} devices; give one of the two"
             )
+        for each in self.devices:
+            check_device(each, "each of devices")
 
     @property
     def all(self) -> tuple[str | None, ...]:
@@ -76,6 +78,12 @@ class Prepared:
     def config(self) -> ExperimentConfig:
         return self.inputs.config
 
+    @cached_property
+    def asked(self) -> str:
+        """Equal for the same experiment with the same content behind its names."""
+        cells = [each.digest for each in self.plan.cells]
+        return digest([self.config.to_dict(), self.plan.base_digest, cells])
+
     @property
     def left(self) -> tuple[Cell, ...]:
         """The cells that are not finished."""
@@ -86,6 +94,11 @@ class Prepared:
         """With the model, which is loaded now."""
         first = self.places.all[0]
         return Setup(open_model(self.config, first), self.inputs, self.out)
+
+    def check(self) -> None:
+        """InputError where what is left does not fit the model, which only a loaded one can tell."""
+        if self.left:
+            check_fitting(self.setup, self.left)
 
     def rate(self) -> Rate:
         """Measured by writing a batch with as many threads as each process will have."""
@@ -110,14 +123,17 @@ class Prepared:
 
         `foretold`: what was said of it before, to stand beside what it took.
         """
+        self.check()
         self.out.mkdir(parents=True, exist_ok=True)
         with alone(self.out / ".run.lock", self.out):
             about = self._begin(command, foretold or self.estimate())
+            attempt = about["attempts"][-1]
             try:
-                self._cells(report)
+                self._cells(report, attempt["lost"].append)
             finally:
                 self.inputs.close()
-            about["attempts"][-1]["finished"] = _now()
+                write_json(self.out / RUN, about)
+            attempt["finished"] = _now()
             write_json(self.out / RUN, about)
             report("writing the report", 1, 1)
             found = load_run(self.out)
@@ -126,50 +142,27 @@ class Prepared:
 
     def _begin(self, command: str, foretold: Estimate) -> dict[str, Any]:
         """The record of the run as a whole, on the disk before anything is done."""
+        asked = self.asked
+        about = noted_before(self.out / RUN, asked)
+        if about is None:  # pages of another experiment are not to stand beside this one's record
+            about = {}
+            forget_outcome(self.out)
         write_text(self.out / EXPERIMENT, yaml.safe_dump(self.config.to_dict(), sort_keys=False, width=110))
-        asked = digest(self.config.to_dict())
-        about = _read(self.out / RUN, asked)
         about |= {"title": self.config.title, "command": command, "asked": asked, "versions": versions()}
         about |= {"model": {"name": self.config.model.name, "fingerprint": self.setup.lm.fingerprint()}}
-        about["concepts"] = [
-            {
-                "name": each.concept.name,
-                "description": each.concept.description,
-                "sha256": digest(each.concept),
-                "words": over_represented(each.concept.positive, each.concept.negative)
-                if each.has_texts
-                else (),
-            }
-            for each in self.inputs.subjects
-        ]
-        about["cells"] = [
-            {
-                "concept": each.subject.concept.name,
-                "method": each.method.name,
-                "folder": each.folder,
-                "digest": each.digest,
-            }
-            for each in self.plan.cells
-        ]
-        about["base"] = self.plan.base_digest
-        judges = (self.inputs.judge, *self.inputs.judges)
-        about |= {"prompts": len(self.inputs.prompts), "prompts_sha256": digest(self.inputs.prompts)}
-        about |= {"notes": list(self.plan.notes)}
-        about["judges"] = [
-            {"name": name, "fingerprint": each.fingerprint()}  # type: ignore[attr-defined]
-            for name, each in zip(_names(judges), judges, strict=True)
-        ]
+        about |= about_inputs(self.inputs) | about_plan(self.plan)
         about.setdefault("estimate", foretold.record)
-        about.setdefault("attempts", []).append({"started": _now(), "processes": len(self.places.all)})
+        attempt = {"started": _now(), "processes": len(self.places.all), "lost": []}
+        about.setdefault("attempts", []).append(attempt)
         write_json(self.out / RUN, about)
         return about
 
-    def _cells(self, report: Report) -> None:
+    def _cells(self, report: Report, lose: Lose) -> None:
         """The plain model's texts, then what is left of the cells."""
         costs, left = Journal(self.out / COSTS), [each.folder for each in self._undone()]
         start = time.monotonic()
         base, spent = run_base(self.setup, self.plan, report)
-        asked = {"asked": digest(self.config.to_dict())}
+        asked = {"asked": self.asked}
         costs.append({"what": BASE, **asked, **asdict(spent)})
         begun = len(self.plan.cells) - len(left)
         many = len(self.places.all) > 1 and len(left) > 1
@@ -179,7 +172,7 @@ class Prepared:
                 (each, working.run(each, report)) for each in left
             )
         else:
-            done = self._elsewhere(left, report)
+            done = self._elsewhere(left, report, lose)
         for number, (folder, record) in enumerate(done, start=begun + 1):
             costs.append({"what": folder, **asked, **dict(record.get("spent") or {})})
             if "digest" not in record:  # its process died before it could say anything
@@ -190,14 +183,16 @@ class Prepared:
     def _undone(self) -> tuple[Cell, ...]:
         return left_of(self.plan, self.out, self.setup.lm.fingerprint())
 
-    def _elsewhere(self, left: Sequence[str], report: Report) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    def _elsewhere(
+        self, left: Sequence[str], report: Report, lose: Lose
+    ) -> Iterator[tuple[str, Mapping[str, Any]]]:
         model, threads = self.setup.lm.fingerprint(), self.places.threads
         self.__dict__.pop("setup")  # the processes have models of their own
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         order = Order(self.config.to_dict(), str(self.out), model, threads)
-        yield from run_cells(order, self.places.all, left, report)
+        yield from run_cells(order, self.places.all, left, report, lose)
 
     def _died(self, folder: str, record: Mapping[str, Any]) -> None:
         cell = next(each for each in self.plan.cells if each.folder == folder)
@@ -229,22 +224,6 @@ def run_experiment(
     Raises InputError, before anything is written, for what cannot be meant.
     """
     return prepare(config, out, Places(processes, tuple(devices))).run(report, command)
-
-
-def _read(path: Path, asked: str) -> dict[str, Any]:
-    """What earlier attempts at the same experiment noted."""
-    found = read_json(path) if path.is_file() else {}
-    same = isinstance(found, dict) and found.get("asked") == asked
-    return {key: found[key] for key in ("estimate", "attempts") if key in found} if same else {}
-
-
-def _names(judges: Sequence[Judge]) -> list[str]:
-    """Names of judges, which tell two of one kind apart: the tables of a report know no more of them."""
-    names = [judge_name(each) for each in judges]
-    prints = [each.fingerprint()[:8] for each in judges]  # type: ignore[attr-defined]
-    return [
-        name if names.count(name) == 1 else f"{name} {sign}" for name, sign in zip(names, prints, strict=True)
-    ]
 
 
 def _now() -> str:

@@ -11,8 +11,9 @@ from saesteer.latents import hookpoint_of
 from saesteer.model import LanguageModel, load_model
 from saesteer.pipeline.experiment.choices import SAEChoice
 from saesteer.pipeline.experiment.config import ExperimentConfig
-from saesteer.pipeline.experiment.inputs import Inputs, Subject
+from saesteer.pipeline.experiment.inputs import Inputs
 from saesteer.pipeline.experiment.method_choice import MethodChoice, Variant
+from saesteer.pipeline.experiment.subjects import Subject
 from saesteer.saes import SAE, load_sae
 from saesteer.settings import load_settings
 
@@ -33,11 +34,19 @@ class Setup:
     def config(self) -> ExperimentConfig:
         return self.inputs.config
 
-    def sae(self, source: str) -> SAE:
-        """The SAE of a source, on the model's device."""
+    def sae(self, source: str, download: bool = True) -> SAE:
+        """The SAE of a source, on the model's device; without `download` only one that is here already."""
         if source not in self._saes:
-            self._saes[source] = load_sae(source, device=str(self.lm.device))
+            self._saes[source] = load_sae(source, device=str(self.lm.device), download=download)
         return self._saes[source]
+
+    @property
+    def measuring(self) -> SAEChoice | None:
+        """The SAE by whose latents drift is measured: the one that side effects name, else the first."""
+        asked = self.config.side_effects
+        if asked is None:
+            return None
+        return self.config.saes[asked.sae] if asked.sae else next(iter(self.config.saes.values()), None)
 
     def sae_for(self, method: MethodChoice, subject: Subject) -> SAEChoice | None:
         """The one that a method names, else its task's, else the experiment's first; None without any."""
@@ -48,18 +57,23 @@ class Setup:
             return named or SAEChoice(target.sae, target.hookpoint)
         return named or next(iter(self.config.saes.values()), None)
 
-    def place(self, method: MethodChoice, variant: Variant, subject: Subject) -> str:
-        """The hookpoint of a method: its own, else its SAE's, else its task's."""
+    def said_place(self, method: MethodChoice, variant: Variant, subject: Subject) -> str | None:
+        """The hookpoint of a method: its own, else its SAE's or task's; None: where the SAE was trained."""
         if variant.at is not None:
-            return self.lm.hookpoint(variant.at)
+            return variant.at
         if method.sae is None and method.task_latents is None and subject.task is not None:
-            return self.lm.hookpoint(subject.task.hookpoint)
+            return subject.task.hookpoint
         found = self.sae_for(method, subject)
         if found is None:
             raise InputError(f"the method {method.name!r} needs at, such as layers.3; give it")
-        return (
-            self.lm.hookpoint(found.at) if found.at else hookpoint_of(self.lm, self.sae(found.source), None)
-        )
+        return found.at
+
+    def place(self, method: MethodChoice, variant: Variant, subject: Subject) -> str:
+        """The same as the model spells it, of the SAE where nobody says."""
+        said, found = self.said_place(method, variant, subject), self.sae_for(method, subject)
+        if said is not None or found is None:
+            return self.lm.hookpoint(str(said))
+        return hookpoint_of(self.lm, self.sae(found.source), None)
 
 
 def open_model(config: ExperimentConfig, device: str | None = None) -> LanguageModel:

@@ -60,6 +60,7 @@ def _row(concept: ConceptResult, method: MethodResult, floor: float) -> dict[str
         for name, interval in judge.figures.items():
             row |= _ends(f"{judge.judge}: {name}", interval)
     if method.beside is not None:
+        row["beside_seeds"] = method.beside.seeds
         for name, interval in method.beside.figures.items():
             row |= _ends(f"beside_{name}", interval)
     return row | {"rows": method.rows, "error": None}

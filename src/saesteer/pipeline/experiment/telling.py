@@ -44,11 +44,19 @@ def asked_lines(run: ExperimentRun) -> tuple[tuple[str, str], ...]:
 def notes_of(run: ExperimentRun) -> tuple[str, ...]:
     """What a reader should know beside the figures."""
     notes = list(run.about.get("notes", ()))
+    attempts = run.about.get("attempts") or [{}]
+    notes += [f"{each}; the others did its share" for each in attempts[-1].get("lost", ())]
     unfinished = sum(not each.record for each in run.cells)
     if unfinished:
         notes.append(f"{unfinished} of {len(run.cells)} pairs of concept and method are not done yet")
-    if any(each.beside is not None for each in run.cells) and len(run.config.seeds) > 1:
-        notes.append(f"Side effects are measured of seed {run.config.seeds[0]} alone.")
+    pooled = dict.fromkeys(
+        each.method.label_shown for each in run.cells if each.beside is not None and each.beside.seeds > 1
+    )
+    if pooled:
+        notes.append(
+            f"Side effects of {', '.join(pooled)} are of all {len(run.config.seeds)} seeds together; "
+            "those of other methods are of one."
+        )
     return tuple(notes)
 
 

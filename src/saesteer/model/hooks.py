@@ -106,6 +106,9 @@ class HookBoard:
         for site, edit in edits:
             by_site[site] = (*by_site.get(site, ()), edit)
         plan = Plan(self, by_site, requests, recorder)
+        for wanted in plan.sites():
+            if wanted is not None:
+                self._book.check_called(wanted)
         chunks = _CHUNKS.get()
         self._hold(plan.sites())
         _PLANS.set((*_PLANS.get(), plan))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from saesteer.calibration import Calibration, NoStrengthWorks, calibrate
+from saesteer.calibration import Calibration, NoStrengthWorks, Verdict, calibrate
 from saesteer.calibration.calibrate import TEXTS
 from saesteer.errors import CorruptFile, InputError, SaesteerError, UnknownName
 from saesteer.evaluation import divergences, split
@@ -164,7 +164,14 @@ def test_without_a_judge_the_largest_within_the_budget(lm, limit, value):
     assert cost(far) <= value < cost(more)
     assert found.strength.low <= found.strength.estimate <= found.strength.high
     assert found.window[1] == found.strength.estimate and not found.rows and found.outcome is None
-    assert "nobody judged" in found.verdict.reason
+    assert found.verdict == Verdict("unjudged", found.verdict.reason)
+    assert "nobody judged" in found.verdict.reason and found.verdict.works
+    assert found.spec.provenance["calibrated"]["verdict"] == "unjudged"
+
+
+def test_without_a_judge_a_budget_that_lets_nothing_through_is_said(lm):
+    found = calibrate(lm, toy.spec(), CONCEPT, None, {"kl": 1e-5})
+    assert found.window is None and "the model hardly moves within this budget" in found.warnings[-1]
 
 
 def test_with_a_judge_the_tightest_limit_decides(lm, found):

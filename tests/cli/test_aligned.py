@@ -45,7 +45,8 @@ def test_scores_with_a_verdict_and_a_folder(run, place, files, tmp_path):
 
 
 def test_json_holds_the_same(run, place, files):
-    record = json.loads(run(*line(place, files, "--top", 3, "--json")).out)
+    given = ["--d-align" if each == "--aligned" else each for each in line(place, files)]
+    record = json.loads(run(*given, "--top", 3, "--json").out)
     assert record["provenance"]["reference_texts"] == 6 and record["provenance"]["form"] == "aligned"
     assert len(record["latents"]) == 3 and record["verdict"]["word"] in ("trusted", "doubtful", "not covered")
     other = json.loads(run(*line(place, files, "--contrasted", "--json")).out)

@@ -69,6 +69,8 @@ def test_the_reference_with_something_changed():
         ({"openers": "{a: 1}"}, InputError, "openers are a list of texts"),
         ({"counted": "some"}, InputError, "generated, text, all"),
         ({"loss": 3.0, "strength": 1.0}, InputError, "one of"),
+        ({"loss": 3.0, "delta": 1.0}, InputError, "got loss and delta; give one"),
+        ({"strength": "2.0", "delta": "1.0"}, InputError, "got strength and delta; give one"),
         ({"delta": 0.0}, InputError, "above 0"),
         ({"loss": float("nan")}, InputError, "above 0"),
         ({"context": "1"}, InputError, "2 tokens"),

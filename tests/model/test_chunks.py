@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 from transformers import DynamicCache
 
 from saesteer.model import LanguageModel
@@ -38,7 +39,7 @@ def filled(length):
 def test_a_call_is_given_the_same_until_the_cache_has_grown():
     cache = filled(4)
     inputs = {"input_ids": IDS, "attention_mask": torch.ones(1, 7), "past_key_values": cache}
-    chunk = Chunk(object(), inputs, Reader(SpecialTokens()))
+    chunk = Chunk(object(), nn.Identity(), inputs, Reader(SpecialTokens()))
     assert chunk.given(dict(inputs))
     for name, other in (
         ("input_ids", IDS.clone()),
@@ -77,6 +78,71 @@ def test_a_call_that_fails_inside_leaves_nothing_behind():
             hf(torch.tensor([[10**6]]))
         hf(IDS)
     assert [at.ids.tolist() for at in edit.seen] == [IDS.tolist()]
+
+
+def test_the_base_model_called_twice_remembers_what_it_saw(monkeypatch):
+    hf, found = build("llama"), []
+    lm = LanguageModel(hf, tokenizer())
+    plain, cache = hf.forward, DynamicCache()
+
+    class First(Seeing):
+        def __call__(self, x, at):
+            found.append(at.earliest(at.ids == 6, "six").tolist())
+            return x
+
+    def twice(input_ids, past_key_values):
+        hf.model(input_ids, past_key_values=past_key_values)
+        hf.model(input_ids[:, :1], past_key_values=past_key_values)
+        return plain(input_ids[:, :1], past_key_values=past_key_values).logits  # and no cache
+
+    monkeypatch.setattr(hf, "forward", twice)
+    with lm.intervening([First()]):
+        hf(IDS, past_key_values=cache)
+    assert found == [[2], [2], [2]]
+
+
+def test_a_call_broken_off_says_nothing_of_the_next_given_the_same():
+    hf, edit = build("llama"), Seeing()
+    lm, two = LanguageModel(hf, tokenizer()), IDS.repeat(2, 1)
+
+    class CtrlC(Seeing):
+        def __call__(self, x, at):
+            if len(edit.seen) == 1:
+                raise KeyboardInterrupt
+            return x
+
+    with lm.intervening([edit, CtrlC()], requests=2):
+        with pytest.raises(KeyboardInterrupt), lm.rows([0, 1]):
+            hf(two)
+        with lm.rows([1, 0]):
+            hf(two)
+    assert [at.request.tolist() for at in edit.seen] == [[0, 1], [1, 0]]
+
+
+def test_two_language_models_of_one_hugging_face_model_steer_at_once():
+    hf = build("llama")
+    one, other = LanguageModel(hf, tokenizer()), LanguageModel(hf, tokenizer())
+    first, second = Seeing(), Seeing()
+    with one.intervening([first]), other.intervening([second], requests=1):
+        hf(IDS)
+        hf.model(IDS.repeat(2, 1))
+    assert [at.request.tolist() for at in first.seen] == [[0], [0, 1]]
+    assert [at.request.tolist() for at in second.seen] == [[0], [0, 0]]
+
+
+def test_gradients_after_a_call_in_inference_mode():
+    hf, vectors = build("llama"), nn.Parameter(torch.ones(2, 16))
+    lm, two = LanguageModel(hf, tokenizer()), IDS.repeat(2, 1)
+
+    class Trained(Seeing):
+        def __call__(self, x, at):
+            return x + vectors[at.request].unsqueeze(1)
+
+    with lm.intervening([Trained()], requests=2):
+        with torch.inference_mode():
+            hf(two)
+        hf(two).logits.sum().backward()
+    assert vectors.grad.abs().sum() > 0
 
 
 def test_one_tensor_for_as_long_as_the_same_is_asked():

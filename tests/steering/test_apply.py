@@ -497,6 +497,8 @@ def test_an_sae_of_another_hookpoint_is_refused_unless_forced(lm, tokens):
     ("spec", "strengths", "message"),
     [
         (tiny.direction(), [1.0, float("nan")], r"^strengths\[1\]: must be finite, got nan"),
+        (tiny.direction(), [1.0, "2"], r"^strengths\[1\]: must be a number, got '2'"),
+        (tiny.direction(), [None], r"^strengths\[0\]: must be a number, got None"),
         (tiny.direction(), [float("inf")], r"^strengths\[0\]: must be finite, got inf"),
         (tiny.direction(), [], "strengths: must hold one per request"),
         (tiny.direction(), 0.5, "strengths: must be a list, one per request, got 0.5"),

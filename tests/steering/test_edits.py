@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import torch
 
+from saesteer.steering import steer
 from saesteer.steering.edits import AddEdit, OperationEdit, Place, RowTable
 from saesteer.steering.where import Where
 from tests.steering import tiny
@@ -55,3 +56,13 @@ def test_the_lines_are_looked_up_anew_for_other_rows():
         assert found.values[:, 0, 0].tolist() == [each + 1.0 for each in request]
         assert table.rows(at, torch.float32) is found  # and kept for the same ones
     assert table.rows(at, torch.bfloat16).values.dtype == torch.bfloat16
+
+
+def test_gradients_through_lines_that_were_looked_up_in_inference_mode():
+    lm, ids = tiny.llama(), torch.tensor([[1, 5, 6], [1, 7, 8]])
+    x = lm.hf.get_input_embeddings()(ids).requires_grad_(True)
+    with steer(lm, tiny.direction(op="project_out", value=1.0), strengths=[0.5, 1.0]):
+        with torch.inference_mode():
+            lm.hf(ids)
+        lm.hf(inputs_embeds=x).logits.sum().backward()
+    assert x.grad.abs().sum() > 0

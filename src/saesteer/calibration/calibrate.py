@@ -187,8 +187,11 @@ def _unjudged(probe: Probe, asked: _Asked, seen: Sequence[float], limit: float) 
     told = ", ".join(f"{name} {value:.3g}" for name, value in _used(probe, asked.budget, chosen).items())
     reason = f"the largest strength within the budget ({told}); nobody judged what it writes"
     moved = [each.strength for each in points if each.kl.estimate >= INERT and not each.broken]
-    found = _answer(probe, asked, Verdict("works", reason), points, strength)
-    return replace(found, window=(moved[0], strength.estimate) if moved else None)
+    found = _answer(probe, asked, Verdict("unjudged", reason), points, strength)
+    if moved:
+        return replace(found, window=(moved[0], strength.estimate))
+    nothing = f"the model hardly moves within this budget (KL under {INERT:g}): allow more"
+    return replace(found, warnings=(*found.warnings, nothing))
 
 
 def _answer(

@@ -27,7 +27,7 @@ from saesteer.steering import SteeringSpec
 if TYPE_CHECKING:
     import pandas as pd
 
-Kind = Literal["works", "inert", "coherence", "not in SAE", "budget"]
+Kind = Literal["works", "unjudged", "inert", "coherence", "not in SAE", "budget"]
 ROWS, RECORD, SPEC = "rows.parquet", "calibration.json", "spec.yaml"
 _VERSION: Final = 1
 
@@ -37,16 +37,18 @@ class Verdict:
     """Whether a strength works, and why."""
 
     kind: Kind
-    """works; inert: nothing that the direction does shows the concept, or it does nothing; coherence: it
-    collapses before the concept shows; not in SAE: the spec's latents do not tell the concept; budget: the
-    concept shows only beyond the budget, or no strength holds it.
+    """works; unjudged: within the budget, and nobody looked for the concept; inert: nothing that the
+    direction does shows the concept, or it does nothing; coherence: it collapses before the concept shows;
+    not in SAE: the spec's latents do not tell the concept; budget: the concept shows only beyond the budget,
+    or no strength holds it.
     """
     reason: str
     """One sentence with figures."""
 
     @property
     def works(self) -> bool:
-        return self.kind == "works"
+        """There is a strength to take."""
+        return self.kind in ("works", "unjudged")
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,9 @@ def find(
     aligned: Annotated[
         str | None,
         typer.Option(
-            help="Texts of a topic (a .csv of IBM's form will do), or world/TOPIC: score by nearness."
+            "--aligned",
+            "--d-align",
+            help="Texts of a topic (a .csv of IBM's form will do), or world/TOPIC: score by nearness.",
         ),
     ] = None,
     d_ref: Annotated[

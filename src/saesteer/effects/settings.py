@@ -179,6 +179,9 @@ def settings_of(named: Mapping[str, Any], reference: bool = False) -> Settings:
         if name not in of_run | of_scaling:
             raise UnknownName.of("setting", name, of_run | of_scaling)
     values = {name: _value(name, value) for name, value in named.items()}
+    ends = [name for name in ("strength", "loss", "delta") if values.get(name) is not None]
+    if len(ends) > 1:
+        raise InputError(f"scales come from one of strength, loss and delta, got {' and '.join(ends)}; give one")
     start = Settings.reference() if reference else Settings()
     given = {name: value for name, value in values.items() if name in of_scaling}
     try:

@@ -19,7 +19,7 @@ from typing import Final
 
 from torch import nn
 
-from saesteer.errors import MissingHookpoint
+from saesteer.errors import InputError, MissingHookpoint
 from saesteer.model.families import FAMILIES, Family
 from saesteer.model.sites import Site
 
@@ -46,6 +46,11 @@ class AddressBook:
 
     def __init__(self, hf: nn.Module) -> None:
         self._modules = dict(hf.named_modules())
+        if compiled := next((name for name in self._modules if "_orig_mod" in name.split(".")), None):
+            raise InputError(
+                f"the model is, or holds, a part that torch.compile made ({compiled}), and what is compiled "
+                "passes hooks by; give the model as it was before"
+            )
         base = getattr(hf, "base_model", hf)
         self._base = next((name for name, each in self._modules.items() if each is base), "")
         config = getattr(hf, "config", None)
@@ -77,6 +82,16 @@ class AddressBook:
 
     def module(self, site: Site) -> nn.Module:
         return self._modules[site.module]
+
+    def check_called(self, site: Site) -> None:
+        """InputError where a call of the module is compiled, which may pass hooks by without a word."""
+        parts = site.module.split(".")
+        for path in (".".join(parts[:end]) for end in range(len(parts) + 1)):
+            if getattr(self._modules[path], "_compiled_call_impl", None) is not None:
+                raise InputError(
+                    f"{path or 'the model'} was compiled in place, and what is compiled passes hooks at "
+                    f"{site.address} by; load the model anew, without its compile()"
+                )
 
     def _sites(self) -> Iterator[Site]:
         family = self.family

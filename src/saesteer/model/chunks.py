@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Int
-from torch import Tensor
+from torch import Tensor, nn
 
 from saesteer.errors import InputError
 from saesteer.model.memory import RowMemory
@@ -27,9 +27,9 @@ class Reader:
 class Chunk:
     """A call in progress. Positions are derived when an edit asks, once for each number of requests."""
 
-    def __init__(self, owner: object, inputs: Mapping[str, Any], reader: Reader) -> None:
+    def __init__(self, owner: object, module: nn.Module, inputs: Mapping[str, Any], reader: Reader) -> None:
         self.owner = owner
-        self.depth = 0  # calls inside this one that are given the same
+        self.running = [module]  # and then its base model, where that is given the same
         self._inputs = inputs
         self._reader = reader
         cache = inputs.get("past_key_values")

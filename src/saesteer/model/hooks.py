@@ -87,6 +87,7 @@ class HookBoard:
         self._tops: dict[nn.Module, list[str]] = {
             top: list(inspect.signature(top.forward).parameters) for top in (hf, hf.base_model)
         }
+        self._top = hf
         self._book = book
         self._reader = Reader(special)
         self._lock = threading.Lock()
@@ -105,6 +106,9 @@ class HookBoard:
         for site, edit in edits:
             by_site[site] = (*by_site.get(site, ()), edit)
         plan = Plan(self, by_site, requests, recorder)
+        for wanted in plan.sites():
+            if wanted is not None:
+                self._book.check_called(wanted)
         chunks = _CHUNKS.get()
         self._hold(plan.sites())
         _PLANS.set((*_PLANS.get(), plan))
@@ -154,25 +158,29 @@ class HookBoard:
         # A shared tensor is written before another site replaces the module's own reference to it.
         return [module.register_forward_pre_hook(self._in_hook(site), prepend=site.shared, with_kwargs=True)]
 
+    def _chunk(self) -> Chunk | None:
+        """The innermost call of this model that is in progress; calls of others may stand inside it."""
+        return next((each for each in reversed(_CHUNKS.get()) if each.owner is self), None)
+
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any] | None = None) -> None:
         if kwargs is None:
             return
-        chunks = _CHUNKS.get()
         named = dict(zip(self._tops[module], args, strict=False)) | kwargs if args else kwargs
-        if chunks and chunks[-1].owner is self and chunks[-1].given(named):
-            chunks[-1].depth += 1
+        chunk = self._chunk()
+        # The top itself is never inside its own call: Ctrl-C breaks a call off and leaves its chunk behind.
+        if chunk and module is not self._top and chunk.running == [self._top] and chunk.given(named):
+            chunk.running.append(module)
         elif self._plans():
-            _CHUNKS.set((*chunks, Chunk(self, named, self._reader)))
+            _CHUNKS.set((*_CHUNKS.get(), Chunk(self, module, named, self._reader)))
 
     def _leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        chunks = _CHUNKS.get()
-        if not chunks or chunks[-1].owner is not self:
+        chunk = self._chunk()
+        if chunk is None or chunk.running[-1] is not module:
             return
-        if chunks[-1].depth:
-            chunks[-1].depth -= 1
-        elif self._plans():
-            _CHUNKS.set(chunks[:-1])
-            chunks[-1].end(output)
+        chunk.end(output)  # the base model too: the top may not hand on the cache
+        chunk.running.pop()
+        if not chunk.running:
+            _CHUNKS.set(tuple(each for each in _CHUNKS.get() if each is not chunk))
 
     def _out_hook(self, site: Site) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
@@ -216,13 +224,13 @@ class HookBoard:
         return x
 
     def _positions(self, site: Site, plan: Plan) -> Positions:
-        chunks = _CHUNKS.get()
-        if not chunks or chunks[-1].owner is not self:
+        chunk = self._chunk()
+        if chunk is None:
             raise InputError(
                 f"{site.address} was computed outside a call of the model, so positions are not known; "
                 "call lm.hf(...) or its base model, not a part of it"
             )
-        return chunks[-1].positions(plan.requests)
+        return chunk.positions(plan.requests)
 
 
 def _apply(edit: Edit, x: Tensor, at: Positions, site: Site) -> Tensor:

@@ -74,7 +74,8 @@ class Sharing:
         last = self._last.get(requests)  # one look: another thread may replace it
         if last is not None and last[0] == batch and last[1] is known and last[2] == device:
             return last[3]
-        found = _requests_of(batch, requests, known, device)
+        with torch.inference_mode(False):  # a later call may want gradients, and autograd to keep it
+            found = _requests_of(batch, requests, known, device)
         self._last[requests] = (batch, known, device, found)
         return found
 

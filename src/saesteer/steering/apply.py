@@ -6,7 +6,6 @@ a line per request: a sweep of sixteen strengths is one batch.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -19,7 +18,7 @@ from saesteer.saes import SAE
 from saesteer.steering.changes import added, change
 from saesteer.steering.control import Controller
 from saesteer.steering.edits import AddEdit, OperationEdit, Place, RowTable
-from saesteer.steering.fields import bad
+from saesteer.steering.fields import bad, finite
 from saesteer.steering.gates import Gate
 from saesteer.steering.heads import HeadEdit
 from saesteer.steering.prepare import Ready, prepare
@@ -158,10 +157,12 @@ def _checked(strengths: Sequence[float]) -> list[float]:
         raise BadSpec(
             f"strengths: must be a list, one per request, got {strengths!r}; use spec.with_strength for one"
         )
-    found = [float(each) for each in strengths]
-    for number, each in enumerate(found):
-        if not math.isfinite(each):
-            raise bad(f"strengths[{number}]", f"must be finite, got {each}")
+    found = [finite(f"strengths[{number}]", _plain(each)) for number, each in enumerate(strengths)]
     if not found:
         raise BadSpec("strengths: must hold one per request, got none")
     return found
+
+
+def _plain(given: object) -> object:
+    """The number that a tensor or an array of one holds."""
+    return given.item() if getattr(given, "ndim", None) == 0 else given  # type: ignore[attr-defined]

@@ -70,7 +70,8 @@ class RowTable:
         last = self._last  # one look: another thread may replace it
         if last is not None and last.dtype == dtype and last.request is at.request:
             return last
-        self._last = found = self._gather(at.request, dtype)
+        with torch.inference_mode(False):  # a later call may want gradients, and autograd to keep them
+            self._last = found = self._gather(at.request, dtype)
         return found
 
     def _gather(self, request: Int[Tensor, " batch"], dtype: torch.dtype) -> _Rows:

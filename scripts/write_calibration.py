@@ -105,7 +105,8 @@ KL(q || p) is the direction in which the distance to a base model is usually sta
 steered model itself wrote, its sum is the KL of whole texts. `evaluation.divergences` gives KL(p || q) too,
 and `evaluation.divergences_along` both along texts that were written under steering.
 
-Without a judge the answer is the largest strength, counted from zero, at which the limits hold:
+Without a judge the answer is the largest strength, counted from zero, at which the limits hold, and the
+verdict is `unjudged`: whether the concept shows there, nobody has looked:
 
 {shown(found["distance"])}
 

@@ -181,8 +181,9 @@ def settings_of(named: Mapping[str, Any], reference: bool = False) -> Settings:
     values = {name: _value(name, value) for name, value in named.items()}
     ends = [name for name in ("strength", "loss", "delta") if values.get(name) is not None]
     if len(ends) > 1:
-        told = " and ".join(ends)
-        raise InputError(f"scales come from one of strength, loss and delta, got {told}; give one")
+        raise InputError(
+            f"scales come from one of strength, loss and delta, got {' and '.join(ends)}; give one"
+        )
     start = Settings.reference() if reference else Settings()
     given = {name: value for name, value in values.items() if name in of_scaling}
     try:

@@ -68,6 +68,10 @@ def test_reference_prompts_by_name_file_or_model(lm, sae, tmp_path):
     assert named == given
     with pytest.raises(UnknownName, match="set of reference prompts 'wrld'; did you mean 'world'"):
         align_topic(lm, sae, TOPIC, "wrld")
+    plain = tmp_path / "d_ref"  # a file, though nothing in its name says so
+    plain.write_text("\n".join(REFERENCE))
+    with pytest.raises(InputError, match=r"d_ref is of no known kind of texts; give \.txt"):
+        align_topic(lm, sae, TOPIC, str(plain))
     with pytest.raises(InputError, match="no reference prompts for the model 'llama-0'"):
         align_topic(lm, sae, TOPIC)
     with pytest.raises(InputError, match="topic texts are a list of two or more"):

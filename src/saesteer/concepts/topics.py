@@ -126,7 +126,8 @@ def reference_prompts(lm: LanguageModel, reference: Sequence[str] | str | None) 
         if lm.name not in REFERENCES:
             raise InputError(f"there are no reference prompts for the model {lm.name!r}; give some (D_ref)")
         reference = lm.name
-    if isinstance(reference, str) and (reference in REFERENCES or not Path(reference).suffix):
+    named = isinstance(reference, str) and not (Path(reference).suffix or Path(reference).exists())
+    if isinstance(reference, str) and (reference in REFERENCES or named):
         return REFERENCES.get(reference)()
     if isinstance(reference, str):
         return _texts([each.text for each in read_prompts(reference)], "reference")

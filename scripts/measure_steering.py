@@ -23,7 +23,7 @@ SETTINGS = (
     f"concepts=[{', '.join(f'world/{each}' for each in CONCEPTS)}]",
     "prompts=48",
     "strengths=[0.16, 0.2, 0.24, 0.28, 0.32, 0.36, 0.4, 0.45]",
-    "samples.base=32",
+    "samples={selection: 2, test: 10, base: 32}",
 )
 KEPT = (
     "concept", "method", "setting", "reason", "behaviour", "behaviour_low", "behaviour_high", "coherence",

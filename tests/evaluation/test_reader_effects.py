@@ -95,8 +95,8 @@ def test_the_plain_rows_are_those_of_a_spec(lm, spec, sae):
     spec_s = side_effects(lm, spec, [1.0], TEXTS, PROMPTS, sae, befores=BEFORES, tokens=12)
     one, two = mine.at(0.0), spec_s.at(0.0)
     assert one.figures.keys() == two.figures.keys()
-    for name in one.figures:
-        assert one.figures[name].estimate == pytest.approx(two.figures[name].estimate, rel=1e-5)
+    for name in one.figures:  # some are differences of batches of other shapes
+        assert one.figures[name].estimate == pytest.approx(two.figures[name].estimate, rel=1e-5, abs=1e-4)
 
 
 def test_only_tokens_that_both_readings_share_count(lm):

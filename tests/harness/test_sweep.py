@@ -114,6 +114,13 @@ def test_other_weights_in_the_same_folder_are_another_model(words, folder, tmp_p
     assert second["rows"] != first["rows"]
 
 
+def test_in_eighty_columns_no_name_is_cut(words, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words, "--strength", "6"]) == 0
+    said = capsys.readouterr().out
+    assert "word_" in said and "\u2026" not in said and max(map(len, said.splitlines()[:-1])) <= 80
+
+
 def test_another_tokenizer_in_the_same_folder_is_another_model(words, folder, tmp_path, loads, capsys):
     """Of a tokenizer that lies elsewhere than the weights."""
     aside = tmp_path / "tokenizer"

@@ -130,6 +130,11 @@ def test_bad_input_is_one_line(run, results, given, why):
 def test_a_folder_without_results(run, tmp_path):
     said = run("report", tmp_path)
     assert said.code == 2 and "holds no explanations" in said.err
+    said = run("report", tmp_path / "nowhere")
+    assert (
+        said.code == 2
+        and said.err == f"saesteer: there is no folder {tmp_path / 'nowhere'}; check the path\n"
+    )
 
 
 def test_a_cache_that_is_gone(run, results, cached, tmp_path):

@@ -114,6 +114,28 @@ def test_other_weights_in_the_same_folder_are_another_model(words, folder, tmp_p
     assert second["rows"] != first["rows"]
 
 
+def test_in_eighty_columns_no_name_is_cut(words, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main([*words, "--strength", "6"]) == 0
+    said = capsys.readouterr().out
+    assert "word_" in said and "\u2026" not in said and max(map(len, said.splitlines()[:-1])) <= 80
+
+
+def test_another_tokenizer_in_the_same_folder_is_another_model(words, folder, tmp_path, loads, capsys):
+    """Of a tokenizer that lies elsewhere than the weights."""
+    aside = tmp_path / "tokenizer"
+    aside.mkdir()
+    for each in folder.iterdir():
+        if each.name.startswith(("token", "special", "vocab")):
+            shutil.copy(each, aside)
+    place = words.index("--model_args") + 1
+    words = [*words[:place], f"{words[place]},tokenizer={aside}", *words[place + 1 :]]
+    assert main([*words, "--strength", "6"]) == 0
+    assert main([*words, "--strength", "6"]) == 0 and len(loads) == 1
+    (aside / "tokenizer_config.json").write_text((aside / "tokenizer_config.json").read_text() + "\n")
+    assert main([*words, "--strength", "6"]) == 0 and len(loads) == 2
+
+
 def test_a_model_that_is_not_the_noted_one_ends_the_sweep_once(words, tmp_path, loads, capsys):
     """As an id of the Hub that moved on while the sweep had not ended."""
     assert main([*words, "--strength", "6"]) == 0

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from saesteer.errors import InputError
 from saesteer.statistics import (
     PairSpread,
+    fewest_pairs,
     pair_spread,
     pairs_needed,
     power_note,
     power_of_pairs,
+    sign_flip_test,
     smallest_effect,
 )
 
@@ -96,12 +98,27 @@ def test_a_note_says_what_is_needed_and_what_can_be_seen():
     note = power_note(*sample)
     assert (note.prompts, note.samples_one, note.samples_other) == (12, 3, 3)
     sd = note.spread.of_difference(3, 3)
-    assert note.needed == pairs_needed(note.effect, sd) and note.samples == 6 * note.needed
+    assert note.needed == max(6, pairs_needed(note.effect, sd)) and note.samples == 6 * note.needed
     assert note.smallest == smallest_effect(sd, 12) and f"takes {note.needed} prompts" in note.sentence
     smaller = power_note(*sample, effect=note.effect / 4)
-    assert smaller.needed > 4 * note.needed and smaller.smallest == note.smallest
+    assert smaller.needed == pairs_needed(note.effect / 4, sd) > 40 and smaller.smallest == note.smallest
     none = power_note(*sample, effect=0.0)
     assert none.needed is none.samples is None and none.sentence.startswith("no number of prompts")
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.01, 2**-6, 0.5])
+def test_fewer_pairs_than_the_fewest_cannot_be_significant_by_flips_of_signs(alpha):
+    fewest = fewest_pairs(alpha)
+    assert sign_flip_test(np.ones(fewest)) <= alpha < sign_flip_test(np.ones(fewest - 1))
+
+
+def test_a_note_never_asks_for_fewer_prompts_than_the_test_can_use():
+    """A large difference in four prompts: a t test would need three, flips of signs six."""
+    prompts = np.arange(4)
+    note = power_note(np.array([1.0, 1.0, 0.9, 0.8]), prompts, np.zeros(4), prompts)
+    assert pairs_needed(note.effect, note.spread.of_difference(1, 1)) < 6
+    assert note.needed == fewest_pairs(0.05) == 6 and note.smallest is None
+    assert note.sentence.endswith("takes 6 prompts (12 texts)")
 
 
 def test_only_prompts_that_both_have_count():

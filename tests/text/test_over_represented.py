@@ -2,6 +2,7 @@
 
 import random
 
+from saesteer.text import load_concept
 from saesteer.text.over_represented import over_represented
 
 
@@ -36,3 +37,16 @@ def test_of_short_published_lists_the_concepts_word_is_found():
 def test_nothing_of_nothing_and_case_does_not_matter():
     assert over_represented([], ["a b"]) == () and over_represented(["1 2 3"], ["a"]) == ()
     assert over_represented(["The SEA"] * 9 + ["the sea"] * 9, ["the cat"] * 18) == ("sea",)
+
+
+def test_words_that_only_one_side_has_are_clearer_than_common_words_of_both():
+    """A concept has many words of its own, each in some of its texts and in none of the others."""
+    texts = load_concept("world/wedding")
+    found = over_represented(texts.positive, texts.negative)
+    assert {"bride", "groom", "altar", "bouquet"} <= set(found[:20])
+
+
+def test_a_rare_word_of_one_side_is_no_evidence():
+    """Two texts of 64 may both lie on one side by chance, and some of many words do."""
+    positive = ["plain words"] * 62 + ["plain comet words"] * 2
+    assert over_represented(positive, ["plain words"] * 64) == ()

@@ -106,7 +106,9 @@ def _sweep(
     if json:
         print_json({"out": found.folder, "rows": found.rows})
         return
-    table = Table(*tables.HEAD, box=None)
+    table = Table(box=None)
+    for head in tables.HEAD:
+        table.add_column(head, overflow="fold")  # names that differ at their ends stay apart
     for line in tables.cells(found.rows, found.plain):
         table.add_row(*map(visible, line))
     print_table(table, f"{found.folder}: deltas.json, .csv, .md, .png, .svg; settings/ holds every result")

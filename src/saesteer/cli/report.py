@@ -27,7 +27,9 @@ PAGE = "report.html"
 def report(
     folder: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="Results of interpret, explain or score.", show_default=False),
+        typer.Argument(
+            metavar="DIR", help="Results of run, interpret, explain or score.", show_default=False
+        ),
     ],
     others: Annotated[
         list[Path] | None,

@@ -48,9 +48,15 @@ def _key(arguments: Mapping[str, Any]) -> str | None:
     folder = _folder(arguments)
     if folder is None:
         return None
+    named = {key: str(each) for key, each in arguments.items()}
+    others = {key: _files(Path(each)) for key, each in named.items() if Path(each).is_dir()}  # a tokenizer
+    return digest({"arguments": named, "files": _files(folder), "others": others})
+
+
+def _files(folder: Path) -> list[list[Any]]:
+    """Name, size and time of each."""
     states = {path.name: path.stat() for path in sorted(folder.iterdir()) if path.is_file()}
-    files = [[name, state.st_size, state.st_mtime_ns] for name, state in states.items()]
-    return digest({"arguments": {key: str(each) for key, each in arguments.items()}, "files": files})
+    return [[name, state.st_size, state.st_mtime_ns] for name, state in states.items()]
 
 
 def _folder(arguments: Mapping[str, Any]) -> Path | None:

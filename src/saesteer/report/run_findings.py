@@ -134,7 +134,8 @@ def _failures(report: Report) -> str:
     count = sum(each.count for each in report.failures)
     return (
         f"Not done: {count} thing{'s' if count > 1 else ''} failed in {places} "
-        f"place{'s' if places > 1 else ''} and count nowhere; they are listed below."
+        f"place{'s' if places > 1 else ''}; the figures are without {'them' if count > 1 else 'it'}, and the "
+        "page lists what was said."
     )
 
 

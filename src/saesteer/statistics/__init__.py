@@ -4,6 +4,7 @@ from saesteer.statistics.effect_sizes import cliffs_delta, cohen_d_paired, rank_
 from saesteer.statistics.power import (
     PairSpread,
     PowerNote,
+    fewest_pairs,
     pair_spread,
     pairs_needed,
     power_note,
@@ -46,6 +47,7 @@ __all__ = [
     "cliffs_delta",
     "cohen_d",
     "cohen_d_paired",
+    "fewest_pairs",
     "holm",
     "mann_whitney",
     "pair_spread",

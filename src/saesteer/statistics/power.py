@@ -11,7 +11,8 @@ P = (z(1 - alpha / 2) + z(power))^2 s^2 / d^2, is too hopeful for few prompts.
 Limits: differences of prompts are taken to be about normal, prompts to be drawn from those that are meant.
 The spread is an estimate: of 8 prompts s is uncertain by a quarter, and the number by a half. An
 effect that was picked because it is large is smaller the next time, so more are needed than is said here.
-Several claims at once need the corrected alpha.
+Several claims at once need the corrected alpha. Differences are tested by flips of their signs
+(`sign_flip_test`), of which P pairs have 2^P: fewer than `fewest_pairs` show nothing at all.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ class PowerNote:
     needed: int | None
     """Prompts, with as many texts each, to see that effect; None where it is 0, or beyond counting."""
     smallest: float | None
-    """The smallest difference that the prompts seen can show; None of a single prompt."""
+    """The smallest difference that the prompts seen can show; None of too few for any."""
     alpha: float
     power: float
 
@@ -137,6 +138,12 @@ def pairs_needed(effect: float, sd: float, alpha: float = 0.05, power: float = 0
     return high
 
 
+def fewest_pairs(alpha: float = 0.05) -> int:
+    """The smallest number of pairs of which a two-sided test by flips of signs can have p of `alpha`."""
+    _check(0.0, alpha, (1 + alpha) / 2)
+    return 1 + math.ceil(-math.log2(alpha) - 1e-9)
+
+
 def smallest_effect(sd: float, pairs: int, alpha: float = 0.05, power: float = 0.8) -> float | None:
     """The smallest mean difference that so many pairs find with that power; None for fewer than two."""
     _check(sd, alpha, power)
@@ -168,8 +175,9 @@ def power_note(
     # Unequal numbers count by their harmonic mean: variances fall with 1 / n.
     counts = [len(shared) / sum(1 / len(side[each]) for each in shared) for side in (first, second)]
     sd = spread.of_difference(*counts)
-    needed = pairs_needed(claimed, sd, alpha, power)
-    smallest = smallest_effect(sd, len(shared), alpha, power)
+    fewest, needed = fewest_pairs(alpha), pairs_needed(claimed, sd, alpha, power)
+    needed = None if needed is None else max(needed, fewest)
+    smallest = None if len(shared) < fewest else smallest_effect(sd, len(shared), alpha, power)
     return PowerNote(claimed, spread, len(shared), counts[0], counts[1], needed, smallest, alpha, power)
 
 

@@ -41,6 +41,14 @@ def test_a_config_survives_its_own_record():
         ({"methods": ["sae_ts"]}, "methods: sae_ts: the method 'sae_ts' needs effects"),
         ({"methods": ["diffmean", "diffmean"]}, "two methods are called 'diffmean'"),
         ({"methods": [{"method": "diffmean", "sae": "s"}]}, "'diffmean' takes no SAE"),
+        (
+            {"methods": [{"method": "sae_decoder", "options": {"choose": "contrst"}}]},
+            "unknown chooser 'contrst'; did you mean 'contrast'",
+        ),
+        (
+            {"methods": [{"method": "sae_ts", "options": {"effects": "e"}, "variants": {"choose": ["lft"]}}]},
+            "unknown chooser 'lft'",
+        ),
         ({"methods": [{"method": "sae_decoder", "sae": "t"}]}, "unknown SAE of the method 'sae_decoder' 't'"),
         ({"methods": [{"method": "diffmean", "spec": "a.yaml"}]}, "'diffmean' is one of method and spec"),
         (

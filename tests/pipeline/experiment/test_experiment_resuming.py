@@ -4,7 +4,8 @@ import shutil
 
 import pytest
 
-from saesteer.pipeline.experiment import run_experiment
+from saesteer.errors import CorruptFile
+from saesteer.pipeline.experiment import load_run, run_experiment
 from saesteer.pipeline.experiment.result import REPORT, TABLE
 from tests.pipeline.experiment.small import PROMPTS, WEDDING, samples_of, small
 
@@ -30,6 +31,19 @@ def first_run(tmp_path_factory):
     out = tmp_path_factory.mktemp("first") / "run"
     run_experiment(OVER, out)
     return out
+
+
+@pytest.mark.parametrize("gone", ["tested/rows.parquet", "tried/provenance.json"])
+def test_a_finished_part_that_is_gone_says_what_makes_it_anew(first_run, tmp_path, gone):
+    out = tmp_path / "run"
+    shutil.copytree(first_run, out)
+    cell = out / "samples/sea/diffmean"
+    (cell / gone).unlink()
+    with pytest.raises(CorruptFile) as caught:
+        run_experiment(OVER, out)
+    assert str(caught.value).endswith(f"delete {cell / 'cell.json'} and run the experiment again")
+    (cell / "cell.json").unlink()
+    assert samples_of(run_experiment(OVER, out)) == samples_of(load_run(first_run))
 
 
 @pytest.mark.slow  # three runs each

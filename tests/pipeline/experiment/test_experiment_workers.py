@@ -53,6 +53,13 @@ def test_one_that_dies_at_work_takes_its_cell_and_another_is_started(run):
     assert all("its process died (exit code 9" in each["error"] for each in found.values())
 
 
+def test_one_that_died_with_its_last_cell_is_there_for_that_of_one_that_cannot_begin(run):
+    """The second says late that it cannot begin; its cell had no part in the death of the first."""
+    found, lost = run(["dies once", "bad and slow"], ["a", "b"])
+    assert "its process died" in found["a"]["error"] and found["b"] == {"digest": "b", "device": "dies once"}
+    assert len(lost) == 1
+
+
 @pytest.mark.slow  # processes of their own
 def test_a_process_without_its_device_leaves_its_cells_to_the_other(tmp_path):
     """The second device is none that this machine has."""

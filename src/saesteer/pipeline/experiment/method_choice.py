@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, fields
 from itertools import product
 from typing import Any, Final, get_args
 
+from saesteer.concepts import CHOOSERS
 from saesteer.errors import InputError, UnknownName
 from saesteer.methods import METHODS, TUNERS
 from saesteer.methods.calling import checked_options, takes
@@ -109,6 +110,8 @@ class MethodChoice:
                 raise InputError(f"{where}: {name} stands among options and variants; give it once")
         for each in self.each_variant():
             checked_options(self.method, function, each.options, given, where)
+            if "choose" in each.options and function.__module__.startswith("saesteer."):
+                CHOOSERS.get(each.options["choose"])
 
     @property
     def function(self) -> Any:

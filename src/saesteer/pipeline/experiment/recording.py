@@ -25,6 +25,7 @@ from saesteer.pipeline.experiment.result import (
     CellResult,
     ExperimentRun,
     judgements_in,
+    whole,
 )
 from saesteer.pipeline.experiment.table import write_table
 from saesteer.pipeline.experiment.telling import asked_lines, cost_of, failures_of, notes_of
@@ -135,7 +136,8 @@ def _latents(run: ExperimentRun, cells: Sequence[CellResult]) -> tuple[LatentEvi
     found: dict[tuple[str, int], LatentEvidence] = {}
     for cell in cells:
         if (source := cell.record.get("latent")) is not None:
-            one = latent_behind(run.folder, cell.folder, str(source))
+            with whole(run.folder, cell.folder):
+                one = latent_behind(run.folder, cell.folder, str(source))
             before = found.get((one.sae, one.latent), one)
             found[one.sae, one.latent] = replace(before, by=(*before.by, cell.method.label_shown))
     return tuple(found.values())

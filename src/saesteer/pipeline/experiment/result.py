@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from saesteer.errors import CorruptFile, InputError
+from saesteer.errors import CorruptFile, InputError, SaesteerError
 from saesteer.evaluation import Judgements, RowJudgement, SideEffects, SweepResult
 from saesteer.evaluation.judgements import FILE
 from saesteer.pipeline.experiment.cell import TESTED, TRIED
@@ -135,6 +136,18 @@ def _cell(
     record = _record(place / CELL, digest, model)
     if not record or record.get("error") is not None:
         return CellResult(concept, method, folder, record, None, None, None)
-    tested = SweepResult.load(place / TESTED) if record.get("chosen") else None
-    beside = SideEffects.load(contained(root, record["beside"])) if record.get("beside") else None
-    return CellResult(concept, method, folder, record, SweepResult.load(place / TRIED), tested, beside)
+    with whole(root, folder):
+        tested = SweepResult.load(place / TESTED) if record.get("chosen") else None
+        beside = SideEffects.load(contained(root, record["beside"])) if record.get("beside") else None
+        return CellResult(concept, method, folder, record, SweepResult.load(place / TRIED), tested, beside)
+
+
+@contextmanager
+def whole(root: Path, folder: str) -> Iterator[None]:
+    """Around reading the parts of a cell that says it is done: what to do where one is gone or changed."""
+    try:
+        yield
+    except SaesteerError as error:
+        raise CorruptFile(
+            f"{error}; to have it made anew, delete {root / folder / CELL} and run the experiment again"
+        ) from error

@@ -94,8 +94,11 @@ def run_cells(
                     continue
                 yield worker.cell, said[1]
                 worker.cell = None
-                if said[0] == "dead" and left:
+                if said[0] == "dead":
                     _end(worker)
+                    if not left and all(each.begun for each in pool):  # else one may give its cell back
+                        pool.remove(worker)
+                        continue
                     pool[pool.index(worker)] = worker = _started(order, worker.device, worker.name)
                 _give(worker, left)
         if left:

@@ -67,6 +67,8 @@ class Results:
 
     def about(self) -> dict[str, Any]:
         """What the journals are about."""
+        if not self.folder.is_dir():
+            raise InputError(f"there is no folder {self.folder}; check the path")
         if not self.exists:
             raise InputError(
                 f"{self.folder} holds no explanations (there is no {ABOUT}); saesteer explain makes them"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from saesteer.cli.interpret import _command
+from saesteer.cli.main import main
 from saesteer.examples import Explanation, Interpretation, LatentId, Score
 from saesteer.pipeline.interpretation import Results, load_results, save_results
 from tests.cli import tiny
@@ -313,3 +314,12 @@ def test_other_forms_of_find_stay(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     said = run("find", "world/weding")
     assert said.code == 2 and "unknown concept" in said.err
+
+
+@pytest.mark.parametrize("text", ["200_000", "2e5", "200000"])
+def test_tokens_of_the_flag_are_a_number(monkeypatch, text):
+    found = {}
+    monkeypatch.setattr("saesteer.cli.interpret._run", lambda given, *others: found.update(given))
+    assert main(["interpret", "world", "--sae", "world/layers.3", "--tokens", text]) == 0
+    assert found["tokens"] == 200_000 and not isinstance(found["tokens"], str)
+    assert main(["interpret", "world", "--tokens", "{"]) == 2

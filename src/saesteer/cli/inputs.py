@@ -26,6 +26,16 @@ def fields_of(file: str | Path | None, over: Sequence[Path] | None) -> dict[str,
     return read_fields(file, over or ())
 
 
+def plain_value(name: str, text: str) -> Any:
+    """A flag's text as a file would have it."""
+    from saesteer.parsing import parse_yaml
+
+    try:
+        return parse_yaml(text)
+    except ValueError as error:
+        raise InputError(f"{name}={text!r} is no value ({error}); quote it") from error
+
+
 def open_model(name: str, device: str | None, dtype: str) -> LanguageModel:
     """The model; transformers keeps quiet while it loads."""
     quiet()

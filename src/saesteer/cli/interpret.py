@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from saesteer.cli import interpreting, options
+from saesteer.cli.inputs import plain_value
 from saesteer.cli.interpreting import Answers, Client, DryRun, Examples, RetryFailed
 from saesteer.errors import InputError
 
@@ -73,7 +74,7 @@ def interpret(
     """
     flags: dict[str, Any] = {
         "texts": texts,
-        "tokens": tokens,
+        "tokens": None if tokens is None else plain_value("--tokens", tokens),
         "cache": cache and str(cache),
         "latents": None if latents is None else interpreting.latents_of(latents),
         "explainer": explainer,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from saesteer.cli import options
+from saesteer.cli.inputs import plain_value
 from saesteer.errors import InputError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def train(
         "texts": texts,
         "store": store,
         "at": at,
-        "tokens": None if tokens is None else _value("--tokens", tokens),
+        "tokens": None if tokens is None else plain_value("--tokens", tokens),
         "logs": log,
     }
     flags |= {"batch_tokens": batch_tokens, "device": device, "dtype": dtype, "out": out and str(out)}
@@ -113,20 +114,10 @@ def _entry(
         name, equals, value = each.partition("=")
         if not (name and equals and value):
             raise InputError(f"--set is NAME=VALUE, got {each!r}")
-        entry[name] = _value(name, value)
+        entry[name] = plain_value(name, value)
     if entry and not architecture:
         raise InputError("--architecture is missing; it is one of standard, gated, topk, batchtopk, ...")
     return entry
-
-
-def _value(name: str, text: str) -> Any:
-    """A flag's text as a file would have it."""
-    from saesteer.parsing import parse_yaml
-
-    try:
-        return parse_yaml(text)
-    except ValueError as error:
-        raise InputError(f"{name}={text!r} is no value ({error}); quote it") from error
 
 
 def _run(given: dict[str, Any]) -> dict[str, TrainResult]:

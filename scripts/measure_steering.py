@@ -51,7 +51,7 @@ def main() -> None:
         "concepts_that_reach_their_goal": reached,
         "concepts": len(config.concepts),
         "rows": rows,
-        "command": " ".join(sys.argv),
+        "command": f"python {' '.join(sys.argv)}",
     }
     print(json.dumps(reached))
     if args.json:

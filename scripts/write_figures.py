@@ -342,7 +342,8 @@ TARGETS = {"import saesteer (less python alone)": 0.3, "saesteer --help": 0.5, "
 
 
 def times(found: dict) -> list[str]:
-    lines = ["## Waiting", "", "`python scripts/measure_times.py --runs 3 --json docs/figures/times.json`", ""]
+    command = "python scripts/measure_times.py --runs 3 --json docs/figures/times.json"
+    lines = ["## Waiting", "", f"`{command}`", ""]
     rows: list[list[object]] = [
         [what, value, TARGETS.get(what, 2.0 if "help" in what else "")] for what, value in found.items()
     ]

@@ -82,10 +82,8 @@ def tell(found: ExperimentRun, json: bool) -> None:
     from saesteer.report import summary
     from saesteer.report.words import duration
 
-    report, lost = report_of(found), found.about["attempts"][-1].get("lost", [])
-    failures = [
-        {"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in found.failures
-    ]
+    report, lost = found.told or report_of(found), found.about["attempts"][-1].get("lost", [])
+    failures = found.failed
     if json:
         told = {"report": found.report, "cells": len(found.cells), "failures": failures}
         told |= {"lost_processes": lost, "cost": report.cost}

@@ -1,8 +1,7 @@
 """What steering did to one text at one strength, and what many such rows amount to. Knows no model.
 
 Figures are of all texts together, so long texts count more; intervals draw whole texts, each with its rows of
-all seeds. A number that the
-steered model could not compute is None in a row and infinite in a figure.
+all seeds. A number that the steered model could not compute is None in a row and infinite in a figure.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from saesteer.runs import plain, write_text
 
 HOME: Final = "report.html"
 """The page of each run, in its folder."""
-_DECIDES: Final = re.compile(r"(prompts?|judge|writing|texts of)\b", re.IGNORECASE)
 _TEXTS: Final = "texts of "
 """Before a concept's name; a concept that one run lacks is not compared."""
+_DECIDES: Final = re.compile(r"(prompts?|judge|writing|texts of)\b", re.IGNORECASE)
 """What begins the name of a line of what was asked, or noted: figures of different ones do not compare."""
 
 

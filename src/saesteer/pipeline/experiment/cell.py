@@ -65,7 +65,7 @@ def run_cell(setup: Setup, cell: Cell, base: SweepResult, report: Report) -> dic
     try:
         record |= _work(setup, cell, folder, base, report)
     except Exception as error:
-        record["error"] = one_line(error)
+        record["error"] = error_line(error)
         if not isinstance(error, SaesteerError):
             write_text(folder / ERROR, traceback.format_exc())
     record["spent"] = replace(
@@ -180,7 +180,7 @@ def spent_since(setup: Setup, before: Sequence[Asked]) -> Spent:
     return Spent(requests=requests, judge_tokens=tokens, money=money)
 
 
-def one_line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """What an error says, in one line; the kind of one that is none of ours."""
     text = str(error) if isinstance(error, SaesteerError) else f"{type(error).__name__}: {error}"
     return " ".join(text.split())[:500] or type(error).__name__

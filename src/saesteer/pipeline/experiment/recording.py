@@ -58,8 +58,7 @@ def write_outcome(run: ExperimentRun) -> Report:
     write_report(record, run.folder / REPORT)
     write_files(record, run.folder)
     cost = cost_of(run)
-    failed = [{"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in run.failures]
-    write_json(run.folder / RUN, {**run.about, "cost": cost, "failures": failed})
+    write_json(run.folder / RUN, {**run.about, "cost": cost, "failures": run.failed})
     return record
 
 

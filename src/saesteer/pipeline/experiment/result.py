@@ -15,6 +15,7 @@ from saesteer.pipeline.experiment.cell import TESTED, TRIED
 from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.method_choice import MethodChoice
 from saesteer.pipeline.experiment.planning import BASE, CELL
+from saesteer.report import Report
 from saesteer.runs import Journal, contained, read_json, read_yaml
 
 EXPERIMENT: Final = "experiment.yaml"
@@ -64,11 +65,20 @@ class ExperimentRun:
     """The plain model, judged for every concept."""
     cells: tuple[CellResult, ...]
     costs: tuple[Mapping[str, Any], ...]
+    told: Report | None = None
+    """What its report says, where that was made just now."""
 
     @property
     def failures(self) -> tuple[CellResult, ...]:
         """The cells that have no result."""
         return tuple(each for each in self.cells if each.error is not None)
+
+    @property
+    def failed(self) -> list[dict[str, str | None]]:
+        """Where each failure was, and what was said."""
+        return [
+            {"where": f"{each.concept} · {each.method.name}", "what": each.error} for each in self.failures
+        ]
 
     def of(self, concept: str) -> tuple[CellResult, ...]:
         """The cells of a concept that have results."""

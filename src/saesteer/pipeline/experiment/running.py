@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -137,8 +137,7 @@ class Prepared:
             write_json(self.out / RUN, about)
             report("writing the report", 1, 1)
             found = load_run(self.out)
-            write_outcome(found)
-            return found
+            return replace(found, told=write_outcome(found))
 
     def _begin(self, command: str, foretold: Estimate) -> dict[str, Any]:
         """The record of the run as a whole, on the disk before anything is done."""

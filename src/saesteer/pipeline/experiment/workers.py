@@ -147,7 +147,7 @@ def _serve(pipe: Connection, order: Order, device: str | None) -> None:
     """The life of a worker: load, then do cells until the pipe ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the one that started it, and that one this
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    from saesteer.pipeline.experiment.cell import one_line
+    from saesteer.pipeline.experiment.cell import error_line
     from saesteer.pipeline.experiment.working import Working
 
     with suppress(EOFError, OSError):  # nobody is there any more
@@ -155,7 +155,7 @@ def _serve(pipe: Connection, order: Order, device: str | None) -> None:
             torch.set_num_threads(order.threads)
             working = Working.begin(order.config, Path(order.out), device, order.model)
         except Exception as error:
-            pipe.send(("refused", one_line(error)))
+            pipe.send(("refused", error_line(error)))
             return
         pipe.send(("begun", None))
         while True:

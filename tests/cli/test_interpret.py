@@ -162,7 +162,7 @@ def test_scorers_that_read_with_the_model_itself(ran, run, tmp_path, place):
         (["--latents", "64-70"], "latents of layers.3 are 0 to 63, got 70"),
         (["--latents", "layers.9/3"], "unknown SAE of the cache 'layers.9'"),
         (["--set", "trian=3"], "unknown field of examples 'trian'; did you mean 'train'?"),
-        (["--set", "train"], "--set is NAME=VALUE, got 'train'"),
+        (["--set", "train"], "--set is NAME=VALUE, each name once, got 'train'"),
         (["--preset", "papers"], "unknown preset of examples 'papers'"),
         (["--client", "openay:x"], ""),
         (["--sae", "=x"], "--sae is SOURCE or NAME=SOURCE"),

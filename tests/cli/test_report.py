@@ -129,7 +129,7 @@ def test_bad_input_is_one_line(run, results, given, why):
 
 def test_a_folder_without_results(run, tmp_path):
     said = run("report", tmp_path)
-    assert said.code == 2 and "holds no explanations" in said.err
+    assert said.code == 2 and "holds no results of saesteer run, interpret, explain or score" in said.err
     said = run("report", tmp_path / "nowhere")
     assert (
         said.code == 2

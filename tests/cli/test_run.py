@@ -16,7 +16,8 @@ import yaml
 
 from saesteer.cli.main import command
 from saesteer.parsing import parse_yaml
-from saesteer.pipeline.experiment import ExperimentConfig
+from saesteer.pipeline.experiment import ExperimentConfig, running
+from saesteer.pipeline.experiment.result import held
 from tests.cli import tiny
 from tests.pipeline.experiment.small import small
 
@@ -73,6 +74,18 @@ def test_a_run_ends_with_its_report_which_is_made_again_from_the_disk(run, tmp_p
     assert run("report", out, "--out", tmp_path / "p.html").code == 2
     found = json.loads(run("run", written(tmp_path), "--set", "strengths=[0.25]", "--out", out, "--json").out)
     assert found["cells"] == 2 and found["failures"] == []
+
+
+def test_a_folder_in_which_a_run_works_takes_no_other_run_and_no_report(run, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    assert run("run", written(tmp_path), "--set", "strengths=[0.25]", "--out", out).code == 0
+    before = {each: each.read_bytes() for each in out.rglob("*") if each.is_file()}
+    monkeypatch.setattr(running, "open_model", lambda *given: pytest.fail("a model was loaded"))
+    with held(out):
+        for line in (("run", written(tmp_path), "--out", out), ("report", out)):
+            said = run(*line)
+            assert (said.code, said.out) == (1, "") and f"another process works on {out}; wait" in said.err
+    assert {each: each.read_bytes() for each in out.rglob("*") if each.is_file()} == before
 
 
 def test_a_failed_method_makes_the_exit_code_one(run, tmp_path):

@@ -6,7 +6,7 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from saesteer.cli.method_options import settings_of
+from saesteer.cli.inputs import settings_of
 from saesteer.errors import InputError
 from saesteer.methods import METHODS, TABLE, random_direction
 from saesteer.methods.option_values import checked

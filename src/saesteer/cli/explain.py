@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from saesteer.cli import interpreting, options
+from saesteer.cli import inputs, interpreting, options
 from saesteer.cli.interpreting import (
     PARALLEL,
     Answers,
@@ -63,7 +63,7 @@ def explain(
     from saesteer.cli.terminal import progress
 
     options.check_folder(out)
-    changed = interpreting.changed_examples(setting)
+    changed = inputs.settings_of(setting or ())
     with interpreting.resumable(out), progress() as bar:
         bar.step("loading")
         from saesteer.pipeline.interpretation.preparing import opened, prepare_explaining, settings_of

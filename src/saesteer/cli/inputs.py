@@ -36,6 +36,17 @@ def plain_value(name: str, text: str) -> Any:
         raise InputError(f"{name}={text!r} is no value ({error}); quote it") from error
 
 
+def settings_of(texts: Sequence[str]) -> dict[str, Any]:
+    """From "paired=false" of --set: values by name, as a file would have them."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not name.strip() or not equals or not value.strip() or name in found:
+            raise InputError(f"--set is NAME=VALUE, each name once, got {text!r}; mend it")
+        found[name.replace("-", "_")] = plain_value(f"--set {name}", value)
+    return found
+
+
 def open_model(name: str, device: str | None, dtype: str) -> LanguageModel:
     """The model; transformers keeps quiet while it loads."""
     quiet()

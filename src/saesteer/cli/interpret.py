@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from saesteer.cli import interpreting, options
-from saesteer.cli.inputs import plain_value
+from saesteer.cli.inputs import plain_value, settings_of
 from saesteer.cli.interpreting import Answers, Client, DryRun, Examples, RetryFailed
 from saesteer.errors import InputError
 
@@ -96,7 +96,7 @@ def interpret(
     given = _plan(config, over) | {name: value for name, value in flags.items() if value is not None}
     if sae:
         given["saes"] = _saes(sae)
-    if changed := interpreting.changed_examples(setting):
+    if changed := settings_of(setting or ()):
         given["examples"] = {**given.get("examples", {}), **changed}
     if client is not None or answers is not None:
         line = client if client is not None else given.get("client")

@@ -118,22 +118,6 @@ def need_a_model(scorers: Sequence[str]) -> bool:
     return any({"lm", "saes"} & needs(asked_for(each, "--scorer"), SCORERS) for each in scorers)
 
 
-def changed_examples(given: Sequence[str] | None) -> dict[str, Any]:
-    """--set train=20 as a mapping."""
-    from saesteer.parsing import parse_yaml
-
-    found: dict[str, Any] = {}
-    for each in given or ():
-        name, equals, value = each.partition("=")
-        if not (name.strip() and equals and value.strip()):
-            raise InputError(f"--set is NAME=VALUE, got {each!r}")
-        try:
-            found[name.strip()] = parse_yaml(value)
-        except ValueError as error:
-            raise InputError(f"--set {name}: {value!r} is no value ({error})") from error
-    return found
-
-
 def latents_of(given: str) -> str | int:
     """A number, or a text that says which."""
     return int(given) if given.strip().isdecimal() else given.strip()

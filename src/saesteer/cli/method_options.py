@@ -11,7 +11,6 @@ from saesteer.cli import options
 from saesteer.errors import InputError
 from saesteer.methods import TABLE
 from saesteer.methods.calling import call, checked_options
-from saesteer.parsing import parse_yaml
 
 if TYPE_CHECKING:
     from saesteer.model import LanguageModel
@@ -40,20 +39,6 @@ def latents_of(texts: Sequence[str]) -> list[tuple[int, float]]:
             raise InputError(
                 f"--latent is a number, or one with a weight as 77=-0.5, got {text!r}"
             ) from error
-    return found
-
-
-def settings_of(texts: Sequence[str]) -> dict[str, Any]:
-    """From "paired=false": options of the method by name; values are read as YAML."""
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not name or not equals or name in found:
-            raise InputError(f"--set is NAME=VALUE, each name once, got {text!r}; mend it")
-        try:
-            found[name.replace("-", "_")] = parse_yaml(value)
-        except ValueError as error:
-            raise InputError(f"--set {name}: {value!r} is no value ({error}); quote it") from error
     return found
 
 

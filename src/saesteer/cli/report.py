@@ -79,7 +79,6 @@ def report(
     Example: saesteer report first-run second-run --out comparison.html
     """
     from saesteer.cli.terminal import print_json, print_table, progress
-    from saesteer.pipeline.interpretation import load_results
 
     if others:
         if export is not None or latent is not None:
@@ -93,7 +92,7 @@ def report(
         done = _of_run(folder, out)
         print_json(done) if json else print_table(f"page: {done['page']}")
         return
-    found = load_results(folder)
+    found = _results(folder)
     with progress(3) as bar:
         bar.step("opening the cache")
         texts = _cache(found, folder, cache)
@@ -118,16 +117,29 @@ def _is_run(folder: Path) -> bool:
     return is_run(folder)
 
 
+def _results(folder: Path) -> Interpretation:
+    from saesteer.pipeline.interpretation.results import Results
+
+    results = Results(folder)
+    if folder.is_dir() and not results.exists:
+        raise InputError(
+            f"{folder} holds no results of saesteer run, interpret, explain or score; check the path"
+        )
+    return results.load()
+
+
 def _of_run(folder: Path, out: Path | None) -> dict[str, Any]:
     """The report of an experiment, from what lies in its folder alone."""
     from saesteer.pipeline.experiment import load_run, write_outcome
+    from saesteer.pipeline.experiment.result import held
 
     if out is not None:
         raise InputError(
             f"the page of a run lies in its folder, where its links lead; leave --out {out} away"
         )
-    run = load_run(folder)
-    write_outcome(run)
+    with held(folder):
+        run = load_run(folder)
+        write_outcome(run)
     return {"page": run.report, "concepts": len(run.about["concepts"]), "cells": len(run.cells)}
 
 

@@ -61,6 +61,8 @@ def run(
         named = () if devices is None else _devices(devices)
         config = read_experiment(experiment, over or (), setting or ())
         prepared = prepare(config, folder, Places(processes, named))
+        if not dry_run:
+            prepared.check_free()
         bar.step("estimating")
         foretold, why = _estimate(prepared, dry_run)
         if not json:
@@ -112,8 +114,6 @@ def _devices(text: str) -> tuple[str, ...]:
 
 def _estimate(prepared: Prepared, dry_run: bool) -> tuple[Estimate, str]:
     """With a rate where the model can be loaded; else why not, which ends any run but a dry one."""
-    if not prepared.estimate().texts:
-        return prepared.estimate(), ""
     try:
         _ = prepared.setup  # with the model
     except InputError as error:
@@ -121,7 +121,7 @@ def _estimate(prepared: Prepared, dry_run: bool) -> tuple[Estimate, str]:
             raise
         return prepared.estimate(), str(error)
     prepared.check()
-    return prepared.estimate(prepared.rate()), ""
+    return prepared.estimate(prepared.rate() if prepared.estimate().texts else None), ""
 
 
 def _plan_lines(prepared: Prepared, foretold: Estimate, why: str) -> list[str]:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from saesteer.cli import options
-from saesteer.cli.method_options import build, chosen, methods_page, settings_of
+from saesteer.cli.inputs import settings_of
+from saesteer.cli.method_options import build, chosen, methods_page
 from saesteer.cli.words import visible
 from saesteer.errors import InputError, UnknownName
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from saesteer.cli import options
-from saesteer.cli.inputs import plain_value
+from saesteer.cli.inputs import plain_value, settings_of
 from saesteer.errors import InputError
 
 if TYPE_CHECKING:
@@ -110,11 +110,7 @@ def _entry(
     for name, values in listed.items():
         if values:
             entry[name] = values[0] if len(values) == 1 else list(values)
-    for each in setting or []:
-        name, equals, value = each.partition("=")
-        if not (name and equals and value):
-            raise InputError(f"--set is NAME=VALUE, got {each!r}")
-        entry[name] = plain_value(name, value)
+    entry |= settings_of(setting or ())
     if entry and not architecture:
         raise InputError("--architecture is missing; it is one of standard, gated, topk, batchtopk, ...")
     return entry

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from saesteer.errors import InputError
 from saesteer.evaluation import SweepResult, baseline, join, judge_rows
+from saesteer.evaluation.result import PROVENANCE, ROWS
 from saesteer.pipeline.experiment.cell import Spent, judging, some_judged, spent_since, written
 from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.planning import BASE, CELL, Plan
@@ -41,7 +42,8 @@ def run_base(setup: Setup, plan: Plan, report: Report) -> tuple[SweepResult, Spe
     check_coherence(config, base)
     for judge in setup.inputs.judges:
         judge_rows(base, judge, setup.inputs.concepts)
-    write_json(folder / CELL, {"digest": plan.base_digest, "model": setup.lm.fingerprint()})
+    files = [f"{BASE}/{each}" for each in (ROWS, PROVENANCE)]
+    write_json(folder / CELL, {"digest": plan.base_digest, "model": setup.lm.fingerprint(), "files": files})
     one = base.where(concept=concepts[0].name)  # the others' rows are of the same texts
     seconds = time.monotonic() - start
     return base, replace(spent_since(setup, before), seconds=seconds, **written(one))

@@ -25,7 +25,7 @@ from saesteer.evaluation import (
 )
 from saesteer.evaluation.rows import Half
 from saesteer.judges.foretelling import Asked, spent
-from saesteer.pipeline.experiment.behind import keep_latent
+from saesteer.pipeline.experiment.behind import LATENT, keep_latent
 from saesteer.pipeline.experiment.beside import measured_beside
 from saesteer.pipeline.experiment.building import Built, build
 from saesteer.pipeline.experiment.planning import CELL, Cell
@@ -87,6 +87,7 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
     units = sorted({_unit(arm) for each in arms.values() for arm in each})
     record: dict[str, Any] = {"unit": units[0] if len(units) == 1 else "", "chosen": choice.setting}
     record |= {"beside": None, "latent": None, "written": written(tried), "saes": saes}
+    record["files"] = files_below(setup.out, folder / TRIED)
     if choice.setting is None:
         return record
     chosen = {seed: _chosen(each, choice.setting) for seed, each in arms.items()}
@@ -97,9 +98,13 @@ def _work(setup: Setup, cell: Cell, folder: Path, base: SweepResult, report: Rep
         judge_rows(tested, judge, concepts)
     found = measured_beside(setup, built, {seed: each[0] for seed, each in chosen.items()}, folder, base)
     record["written"] = written(tried, tested, beside=found)
+    record["files"] += files_below(setup.out, folder / TESTED)
     if found is not None and found.folder is not None:
         record["beside"] = found.folder.relative_to(setup.out).as_posix()
+        record["files"] += files_below(setup.out, found.folder)
     record["latent"] = keep_latent(setup, cell, chosen[config.seeds[0]][0].spec)
+    if record["latent"] is not None:
+        record["files"].append((folder / LATENT).relative_to(setup.out).as_posix())
     return record
 
 
@@ -162,6 +167,12 @@ def written(*results: SweepResult, beside: SideEffects | None = None) -> dict[st
     if beside is not None:
         tokens += [row.tokens for row in beside.rows if row.kind == "written"]
     return {"texts": len(tokens), "tokens": sum(tokens)}
+
+
+def files_below(out: Path, folder: Path) -> list[str]:
+    """The files of a folder, from the run's: a part that lacks one is not finished."""
+    found = (each for each in folder.rglob("*") if each.is_file() and not each.name.startswith("."))
+    return sorted(each.relative_to(out).as_posix() for each in found)
 
 
 def judging(setup: Setup) -> list[Asked]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from saesteer.errors import InputError, SaesteerError
+from saesteer.errors import CorruptFile, InputError, SaesteerError
 from saesteer.evaluation import split
 from saesteer.judges import FingerprintedJudge
 from saesteer.methods import candidates
@@ -15,7 +15,7 @@ from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.inputs import FILES, Inputs, content
 from saesteer.pipeline.experiment.method_choice import PROMPTING, MethodChoice
 from saesteer.pipeline.experiment.subjects import Subject, short_names
-from saesteer.runs import digest, read_json
+from saesteer.runs import contained, digest, read_json
 
 CELL: Final = "cell.json"
 SAMPLES: Final = "samples"
@@ -168,14 +168,28 @@ def _check_place(config: ExperimentConfig, subject: Subject, method: MethodChoic
 
 def left_of(plan: Plan, out: Path, model: str | None = None) -> tuple[Cell, ...]:
     """The cells that are not finished; `model`: its fingerprint, where it is known."""
-    return tuple(each for each in plan.cells if not finished(out / each.folder, each.digest, model))
+    return tuple(each for each in plan.cells if not finished(out, each.folder, each.digest, model))
 
 
-def finished(folder: Path, digest: str, model: str | None = None) -> bool:
-    """Whether a folder's record is of this request and of this model, and of no failure."""
+def finished(out: Path, folder: str, digest: str, model: str | None = None) -> bool:
+    """Whether a part of a run ended well, and everything that it keeps is still there."""
     try:
-        found = read_json(folder / CELL)
+        found = ended(out, folder, digest, model)
     except SaesteerError:
         return False
-    same = isinstance(found, dict) and found.get("digest") == digest and found.get("error") is None
-    return same and model in (None, found.get("model"))
+    return bool(found) and found.get("error") is None
+
+
+def ended(out: Path, folder: str, digest: Any, model: Any = None) -> dict[str, Any]:
+    """How a part of a run ended; empty where it was not done, or for something else, or its files are gone.
+
+    `model`: its fingerprint, where it is known.
+    """
+    path = out / folder / CELL
+    found = read_json(path) if path.is_file() else {}
+    if not isinstance(found, dict):
+        raise CorruptFile(f"{path} is not of this version; run it again")
+    same = found.get("digest") == digest and model in (None, found.get("model", model))
+    return (
+        found if same and all(contained(out, str(each)).is_file() for each in found.get("files", ())) else {}
+    )

@@ -13,7 +13,9 @@ import numpy as np
 from saesteer.errors import SaesteerError
 from saesteer.evaluation import RowJudgement, SweepResult, figures
 from saesteer.evaluation.judgements import FILE
+from saesteer.evaluation.result import ROWS
 from saesteer.evaluation.rows import Row
+from saesteer.pipeline.experiment.asked import asked_lines
 from saesteer.pipeline.experiment.behind import latent_behind
 from saesteer.pipeline.experiment.cell import TESTED, TRIED
 from saesteer.pipeline.experiment.planning import BASE
@@ -28,7 +30,7 @@ from saesteer.pipeline.experiment.result import (
     whole,
 )
 from saesteer.pipeline.experiment.table import write_table
-from saesteer.pipeline.experiment.telling import asked_lines, cost_of, failures_of, notes_of
+from saesteer.pipeline.experiment.telling import cost_of, failures_of, notes_of
 from saesteer.pipeline.experiment.versus import comparisons
 from saesteer.report import (
     ConceptResult,
@@ -46,7 +48,6 @@ from saesteer.report.write_files import KINDS
 from saesteer.runs import write_json
 from saesteer.statistics import Interval, bootstrap_mean
 
-ROWS = "rows.parquet"
 MARKDOWN = "report.md"
 
 

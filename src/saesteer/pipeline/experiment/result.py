@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,11 +14,12 @@ from saesteer.evaluation.judgements import FILE
 from saesteer.pipeline.experiment.cell import TESTED, TRIED
 from saesteer.pipeline.experiment.config import ExperimentConfig
 from saesteer.pipeline.experiment.method_choice import MethodChoice
-from saesteer.pipeline.experiment.planning import BASE, CELL
+from saesteer.pipeline.experiment.planning import BASE, CELL, ended
 from saesteer.report import Report
-from saesteer.runs import Journal, contained, read_json, read_yaml
+from saesteer.runs import Journal, alone, contained, read_json, read_yaml
 
 EXPERIMENT: Final = "experiment.yaml"
+LOCK: Final = ".run.lock"
 RUN: Final = "run.json"
 COSTS: Final = "costs.jsonl"
 TABLE: Final = "results.csv"
@@ -94,6 +95,11 @@ def is_run(folder: str | Path) -> bool:
     return (Path(folder) / EXPERIMENT).is_file() and (Path(folder) / RUN).is_file()
 
 
+def held(folder: str | Path) -> AbstractContextManager[None]:
+    """Around writing into a run's folder; SaesteerError where another process works there."""
+    return alone(Path(folder) / LOCK, Path(folder))
+
+
 def load_run(folder: str | Path) -> ExperimentRun:
     """A run from its folder; InputError where it is none, CorruptFile where something was changed."""
     folder = Path(folder)
@@ -106,8 +112,7 @@ def load_run(folder: str | Path) -> ExperimentRun:
     if not isinstance(about, dict) or not isinstance(about.get("cells"), list):
         raise CorruptFile(f"{folder / RUN} is not of this version; run it again")
     model = about.get("model", {}).get("fingerprint")
-    base = _record(folder / BASE / CELL, about.get("base"), model)
-    if not base:
+    if not ended(folder, BASE, about.get("base"), model):
         raise InputError(f"{folder} is a run that has not come to its first results; run it again")
     methods = {each.name: each for each in config.methods}
     cells = tuple(_cell(folder, each, methods, model) for each in about["cells"])
@@ -123,15 +128,6 @@ def judgements_in(result: SweepResult | None) -> list[RowJudgement]:
     return Judgements(result.folder).read()
 
 
-def _record(path: Path, digest: Any, model: Any) -> dict[str, Any]:
-    """How a part ended; empty where it was not done, or for another experiment or model in this folder."""
-    found = read_json(path) if path.is_file() else {}
-    if not isinstance(found, dict):
-        raise CorruptFile(f"{path} is not of this version; run it again")
-    same = found.get("digest") == digest and found.get("model", model) == model
-    return found if same else {}
-
-
 def _cell(
     root: Path, entry: Mapping[str, Any], methods: Mapping[str, MethodChoice], model: Any
 ) -> CellResult:
@@ -143,7 +139,7 @@ def _cell(
             f"{root / RUN} names a cell that its config has not ({error}); run it again"
         ) from error
     place = contained(root, folder)
-    record = _record(place / CELL, digest, model)
+    record = ended(root, folder, digest, model)
     if not record or record.get("error") is not None:
         return CellResult(concept, method, folder, record, None, None, None)
     with whole(root, folder):

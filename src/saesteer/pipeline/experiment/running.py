@@ -27,11 +27,11 @@ from saesteer.pipeline.experiment.fitting import check_fitting
 from saesteer.pipeline.experiment.inputs import Inputs, check_device, read_inputs
 from saesteer.pipeline.experiment.planning import BASE, CELL, Cell, Plan, finished, left_of, plan_of
 from saesteer.pipeline.experiment.recording import forget_outcome, write_outcome
-from saesteer.pipeline.experiment.result import COSTS, EXPERIMENT, RUN, ExperimentRun, load_run
+from saesteer.pipeline.experiment.result import COSTS, EXPERIMENT, RUN, ExperimentRun, held, load_run
 from saesteer.pipeline.experiment.setup import Report, Setup, open_model
 from saesteer.pipeline.experiment.workers import Lose, Order, run_cells
 from saesteer.pipeline.experiment.working import Working
-from saesteer.runs import Journal, alone, digest, versions, write_json, write_text
+from saesteer.runs import Journal, digest, versions, write_json, write_text
 
 _QUIET: Final[Report] = lambda what, done, total: None  # noqa: E731
 
@@ -86,8 +86,8 @@ class Prepared:
 
     @property
     def left(self) -> tuple[Cell, ...]:
-        """The cells that are not finished."""
-        return left_of(self.plan, self.out)
+        """The cells that are not finished; of the model's fingerprint too, once it is loaded."""
+        return left_of(self.plan, self.out, self._fingerprint)
 
     @cached_property
     def setup(self) -> Setup:
@@ -95,10 +95,17 @@ class Prepared:
         first = self.places.all[0]
         return Setup(open_model(self.config, first), self.inputs, self.out)
 
+    def check_free(self) -> None:
+        """SaesteerError where another process works in the folder; nothing needs to be loaded for it."""
+        if self.out.is_dir():
+            with held(self.out):
+                pass
+
     def check(self) -> None:
         """InputError where what is left does not fit the model, which only a loaded one can tell."""
+        setup = self.setup  # what is left is told by its model too
         if self.left:
-            check_fitting(self.setup, self.left)
+            check_fitting(setup, self.left)
 
     def rate(self) -> Rate:
         """Measured by writing a batch with as many threads as each process will have."""
@@ -112,9 +119,8 @@ class Prepared:
 
     def estimate(self, rate: Rate | None = None) -> Estimate:
         """Of what is left; without a rate nothing is said of time."""
-        return estimate(
-            self.inputs, self.plan, self.left, finished(self.out / BASE, self.plan.base_digest), rate
-        )
+        base = finished(self.out, BASE, self.plan.base_digest, self._fingerprint)
+        return estimate(self.inputs, self.plan, self.left, base, rate)
 
     def run(
         self, report: Report = _QUIET, command: str = "", foretold: Estimate | None = None
@@ -123,9 +129,10 @@ class Prepared:
 
         `foretold`: what was said of it before, to stand beside what it took.
         """
+        self.check_free()
         self.check()
         self.out.mkdir(parents=True, exist_ok=True)
-        with alone(self.out / ".run.lock", self.out):
+        with held(self.out):
             about = self._begin(command, foretold or self.estimate())
             attempt = about["attempts"][-1]
             try:
@@ -158,7 +165,7 @@ class Prepared:
 
     def _cells(self, report: Report, lose: Lose) -> None:
         """The plain model's texts, then what is left of the cells."""
-        costs, left = Journal(self.out / COSTS), [each.folder for each in self._undone()]
+        costs, left = Journal(self.out / COSTS), [each.folder for each in self.left]
         start = time.monotonic()
         base, spent = run_base(self.setup, self.plan, report)
         asked = {"asked": self.asked}
@@ -179,8 +186,11 @@ class Prepared:
             report(folder.partition("/")[2], number, len(self.plan.cells))
         costs.append({"what": "wall", **asked, "wall_seconds": time.monotonic() - start})
 
-    def _undone(self) -> tuple[Cell, ...]:
-        return left_of(self.plan, self.out, self.setup.lm.fingerprint())
+    @property
+    def _fingerprint(self) -> str | None:
+        """Of the model, if it is loaded."""
+        setup: Setup | None = self.__dict__.get("setup")
+        return None if setup is None else setup.lm.fingerprint()
 
     def _elsewhere(
         self, left: Sequence[str], report: Report, lose: Lose

@@ -1,4 +1,4 @@
-"""What a run says of itself beside its figures: what was asked, what failed, what it took."""
+"""What a run says of itself beside its figures: what to know, what failed, what it took."""
 
 from __future__ import annotations
 
@@ -6,39 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 from saesteer.evaluation.judgements import FILE
+from saesteer.evaluation.result import ROWS
 from saesteer.evaluation.rows import Row
 from saesteer.pipeline.experiment.cell import TESTED, TRIED
-from saesteer.pipeline.experiment.choices import Tasks
-from saesteer.pipeline.experiment.config import MARGIN
 from saesteer.pipeline.experiment.planning import BASE
 from saesteer.pipeline.experiment.result import CellResult, ExperimentRun, judgements_in
 from saesteer.report.records import Cost, Failure
-
-_ROWS = "rows.parquet"
-
-
-def asked_lines(run: ExperimentRun) -> tuple[tuple[str, str], ...]:
-    """What the run was asked for, as people read it."""
-    config, about = run.config, run.about
-    concepts = ", ".join(each["name"] for each in about["concepts"])
-    if isinstance(config.concepts, Tasks):
-        concepts += f" (task configs of {config.concepts.tasks.rsplit('/', 1)[-1]})"
-    samples, writing = config.samples, config.writing
-    lines = [
-        ("model", str(about["model"]["name"])),
-        ("concepts", concepts),
-        *([("aim", "less of the behaviour")] if config.aim == "less" else []),
-        ("methods", ", ".join(each.name for each in config.methods)),
-        ("strengths", ", ".join(f"{each:g}" for each in config.strengths) or "each method's own"),
-        ("prompts", f"{about['prompts']}, half to choose by, half to report on"),
-        ("seeds", ", ".join(map(str, config.seeds))),
-        ("texts per prompt, setting and seed",
-         f"{samples.selection} to choose by, {samples.test} to report on, {samples.base} of the plain model"),
-        ("writing", f"up to {writing.max_new_tokens} tokens at temperature {writing.temperature:g}"),
-        ("judges", ", ".join(each["name"] for each in about["judges"]) + "; the first chooses"),
-        ("coherence", f"{config.coherence:g} to keep, {MARGIN:g} more asked where settings are chosen"),
-    ]  # fmt: skip
-    return tuple(lines)
 
 
 def notes_of(run: ExperimentRun) -> tuple[str, ...]:
@@ -67,16 +40,16 @@ def failures_of(run: ExperimentRun) -> tuple[Failure, ...]:
         for each in run.failures
         if each.record
     ]
-    found += judgements_that_failed("the plain model", run.base.rows, f"{BASE}/{_ROWS}")
+    found += judgements_that_failed("the plain model", run.base.rows, f"{BASE}/{ROWS}")
     for cell in run.cells:
         where = f"{cell.concept} · {cell.method.name}"
         if cell.tried is not None:
             found += judgements_that_failed(
-                f"{where}, selection half", cell.tried.rows, f"{cell.folder}/{TRIED}/{_ROWS}"
+                f"{where}, selection half", cell.tried.rows, f"{cell.folder}/{TRIED}/{ROWS}"
             )
         if cell.tested is not None:
             found += judgements_that_failed(
-                f"{where}, test half", cell.tested.rows, f"{cell.folder}/{TESTED}/{_ROWS}"
+                f"{where}, test half", cell.tested.rows, f"{cell.folder}/{TESTED}/{ROWS}"
             )
             found += _further(run, where, cell)
     return tuple(found)

@@ -46,6 +46,10 @@ def test_saes_goals_and_side_effects_are_told():
     assert found["side effects"] == (
         "20 greedy tokens per prompt, up to 8 texts of texts.txt read, drift by the latents of t"
     )
+    assert asked(saes=saes, side_effects={"tokens": 20})["side effects"].endswith("by the latents of s")
+    assert asked(saes={}, side_effects={"tokens": 9})["side effects"] == (
+        "9 greedy tokens per prompt, up to 32 texts read"
+    )
     assert found["goal"] == "3 times the base rate"
     methods = ["diffmean", {"method": "caa", "goal": 5}]
     assert asked(methods=methods)["goal"] == "5 by caa times the base rate"

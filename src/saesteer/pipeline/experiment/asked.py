@@ -76,7 +76,8 @@ def _beside(config: ExperimentConfig) -> str:
     if asked is None:
         return "not measured"
     source = "" if config.texts is None else f" of {config.texts.source.rsplit('/', 1)[-1]}"
-    drift = f", drift by the latents of {asked.sae}" if asked.sae else ""
+    sae = asked.sae or next(iter(config.saes), "")
+    drift = f", drift by the latents of {sae}" if sae else ""
     return f"{asked.tokens} greedy tokens per prompt, up to {asked.count} texts{source} read{drift}"
 
 

@@ -183,6 +183,10 @@ def test_several_specs_are_named_apart(tmp_path):
     assert [each.name for each in sweep.settings_of(paths[:1], [], Asked())] == ["s"]
     with pytest.raises(InputError, match="two settings of the sweep are the same"):
         sweep.settings_of(paths[:1], [1.0, 1.0], Asked())
+    with pytest.raises(InputError, match=r"unsteered\.yaml.*name of the plain model"):
+        sweep.settings_of([tmp_path / "unsteered.yaml"], [], Asked())
+    (named,) = sweep.settings_of([tmp_path / "unsteered.yaml"], [2.0], Asked())
+    assert named.name == "unsteered@2"
 
 
 @pytest.mark.parametrize(

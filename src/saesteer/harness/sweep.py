@@ -74,6 +74,9 @@ def settings_of(specs: Sequence[Path], strengths: Sequence[float], common: Asked
             found.append(Setting(label, name, replace(common, file=path, strength=strength)))
     if len({each.name for each in found}) < len(found):
         raise InputError("two settings of the sweep are the same; give each spec and strength once")
+    for each in found:
+        if each.name == PLAIN:
+            raise InputError(f"{each.asked.file} has the name of the plain model's setting; rename the file")
     return found
 
 

@@ -104,7 +104,7 @@ def sweep(
 class _Run:
     """Tasks, and a model that is loaded when it is asked."""
 
-    def __init__(self, parsed: Parsed, tasks: list[str] | None, allow_code: bool, root: Path) -> None:
+    def __init__(self, parsed: Parsed, tasks: list[str], allow_code: bool, root: Path) -> None:
         from lm_eval.config.evaluate_config import EvaluatorConfig
 
         from saesteer.harness.guard import guarded

@@ -9,6 +9,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from saesteer.errors import InputError
 from saesteer.evaluation import RowJudgement, agreement
+from saesteer.evaluation.rating import TAKEN_BACK
 from saesteer.evaluation.weighted import alpha
 
 RNG = np.random.default_rng(0)
@@ -130,3 +131,10 @@ def test_failures_are_counted_of_each_judge_of_one_name(rows):
         "llm aaaaaa": {"behaviour": 43, "failed": 5},
         "llm bbbbbb": {"behaviour": 48, "failed": 0},
     }
+
+
+def test_a_rating_that_was_taken_back_is_no_failure(rows):
+    gone = RowJudgement(rows[0].id, "human (ann)", "human (ann)", error=TAKEN_BACK)
+    people = [gone, *said(rows[1:], "human (ann)", [0.5] * 47)]
+    judges = agreement(rows, people + said(rows, "oracle", [0.2] * 48)).judges
+    assert judges["human (ann)"] == {"behaviour": 47, "failed": 0}

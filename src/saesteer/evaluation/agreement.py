@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from saesteer.errors import InputError
 from saesteer.evaluation.judgements import RowJudgement
+from saesteer.evaluation.rating import TAKEN_BACK
 from saesteer.evaluation.rows import Row
 from saesteer.evaluation.weighted import alpha, kappa, pearson, ranks, within
 from saesteer.statistics import Interval, bootstrap_weights
@@ -86,7 +87,7 @@ def agreement(
     if not cuts or list(cuts) != sorted(set(cuts)) or not all(0 < each <= 1 for each in cuts):
         raise InputError(f"thresholds rise between 0 and 1, got {list(thresholds)}; try {list(THRESHOLDS)}")
     known = {row.id: row for row in rows}
-    judgements = [each for each in judgements if each.row in known]
+    judgements = [each for each in judgements if each.row in known and each.error != TAKEN_BACK]
     table = _table(judgements)
     if len(table) < 2:
         raise InputError(

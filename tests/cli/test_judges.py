@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -122,5 +123,9 @@ def test_a_tournament_refuses_what_it_cannot_hold(sweep, folder, capsys):
     code, _, err = run(capsys, "tournament", sweep, "oracle", "--half", "third")
     assert code == 2 and "--half is test, selection or both, got 'third'" in err
     assert run(capsys, "tournament", sweep, "oracle", "--by", "colour")[0] == 2
+    chosen = tuple(replace(row, half="selection") for row in SweepResult.load(sweep).rows)
+    SweepResult(chosen, {"judge": "oracle"}).save(sweep.parent / "chosen")
+    code, _, err = run(capsys, "tournament", sweep.parent / "chosen", "oracle")
+    assert code == 2 and "no texts of the test half; give --half both" in err
     code, _, err = run(capsys, "tournament", folder, "oracle", "--half", "both")
     assert code == 2 and "no two settings have texts of one concept and prompt" in err

@@ -9,6 +9,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from saesteer.errors import InputError
 from saesteer.evaluation import RowJudgement, agreement
+from saesteer.evaluation.rating import TAKEN_BACK
 from saesteer.evaluation.weighted import alpha
 
 RNG = np.random.default_rng(0)
@@ -117,3 +118,23 @@ def test_what_cannot_be_compared(rows):
     for cuts in ([], [0.5, 0.5], [0.75, 0.25], [0.0]):
         with pytest.raises(InputError, match="thresholds"):
             agreement(rows, said(rows, "a", x) + said(rows, "b", y), thresholds=cuts)
+
+
+def test_failures_are_counted_of_each_judge_of_one_name(rows):
+    """As of one model with two sets of criteria: labels are told apart, and so are failures."""
+    failed = [RowJudgement(row.id, "llm", "a" * 8, error="unparsed: x") for row in rows[:5]]
+    fine = said(rows[5:], "llm", [0.5] * 43, fingerprint="a" * 8) + said(
+        rows, "llm", [0.2] * 48, fingerprint="b" * 8
+    )
+    judges = agreement(rows, failed + fine).judges
+    assert judges == {
+        "llm aaaaaa": {"behaviour": 43, "failed": 5},
+        "llm bbbbbb": {"behaviour": 48, "failed": 0},
+    }
+
+
+def test_a_rating_that_was_taken_back_is_no_failure(rows):
+    gone = RowJudgement(rows[0].id, "human (ann)", "human (ann)", error=TAKEN_BACK)
+    people = [gone, *said(rows[1:], "human (ann)", [0.5] * 47)]
+    judges = agreement(rows, people + said(rows, "oracle", [0.2] * 48)).judges
+    assert judges["human (ann)"] == {"behaviour": 47, "failed": 0}

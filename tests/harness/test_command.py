@@ -224,3 +224,31 @@ def test_without_lm_eval_the_message_says_what_to_install(monkeypatch):
 def test_two_specs_need_a_sweep(spec, capsys):
     assert main(["lm-eval", "--spec", str(spec), "--spec", str(spec), "--tasks", "t"]) == 2
     assert "to compare several add --sweep" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize(
+    ("tasks", "message"), [(["--tasks", "nosuch"], "Tasks not found: nosuch"), ([], "no tasks")]
+)
+@pytest.mark.parametrize("sweep", [False, True])
+def test_tasks_that_are_not_there_are_bad_input(quick, folder, spec, tmp_path, capsys, tasks, message, sweep):
+    words = ["lm-eval", "--spec", str(spec), "--model_args", f"pretrained={folder}", *tasks]
+    words += ["--sweep", "--output_path", str(tmp_path / "out")] if sweep else []
+    assert main(words) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert message in said and "lm-eval ls tasks" in said
+
+
+def test_the_output_path_of_a_config_file_is_that_of_readings_and_sweeps_too(tmp_path):
+    (tmp_path / "c.yaml").write_text(f"tasks: [t]\noutput_path: {tmp_path / 'out'}\n")
+    parsed = command.with_readings(command.parse(["--config", str(tmp_path / "c.yaml")], {}), None)
+    assert parsed.arguments["readings"] == str(tmp_path / "out" / "readings.jsonl")
+    for wrong in ("5", "[5]"):
+        (tmp_path / "c.yaml").write_text(f"tasks: {wrong}\n")
+        with pytest.raises(InputError, match="tasks"):
+            command.parse(["--config", str(tmp_path / "c.yaml")], {})
+
+
+def test_a_sweep_keeps_readings_by_setting(spec, capsys):
+    assert main(["lm-eval", "--sweep", "--spec", str(spec), "--tasks", "t", "--readings", "r.jsonl"]) == 2
+    assert "leave --readings out" in capsys.readouterr().err

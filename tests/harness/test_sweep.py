@@ -75,6 +75,27 @@ def test_what_is_finished_is_not_run_again(words, tmp_path, monkeypatch, capsys)
     assert ran[5:] == [None, 6.0]
 
 
+def test_other_examples_before_the_questions_are_run_anew(words, task, tmp_path, capsys):  # noqa: F811
+    """Of few-shot tasks: they come of another split than the documents that are asked about."""
+    shots, test = task / "shots.jsonl", task / "data.jsonl"
+    shots.write_text(test.read_text())
+    choose = task / "choose.yaml"
+    files = f"{{data_files: {{test: {test}, train: {shots}}}}}"
+    kept = [each for each in choose.read_text().splitlines() if not each.startswith("dataset_kwargs")]
+    choose.write_text("\n".join([*kept, f"dataset_kwargs: {files}", "fewshot_split: train"]))
+    place = words.index("--tasks") + 1
+    words = [*words[:place], "choose", *words[place + 1 :], "--strength", "6"]
+    settings, plain = tmp_path / "out" / "settings", []
+    for more in ([], ["--num_fewshot", "2"]):
+        assert main([*words, *more]) == 0
+        plain.append(len(list(settings.glob("unsteered-*"))))
+    shots.write_text(test.read_text().replace("the old", "the wet"))
+    for more in ([], ["--num_fewshot", "2"]):
+        assert main([*words, *more]) == 0
+        plain.append(len(list(settings.glob("unsteered-*"))))
+    assert plain == [1, 2, 2, 3]
+
+
 @pytest.fixture
 def loads(monkeypatch):
     """The models that were loaded, by name."""
@@ -183,6 +204,10 @@ def test_several_specs_are_named_apart(tmp_path):
     assert [each.name for each in sweep.settings_of(paths[:1], [], Asked())] == ["s"]
     with pytest.raises(InputError, match="two settings of the sweep are the same"):
         sweep.settings_of(paths[:1], [1.0, 1.0], Asked())
+    with pytest.raises(InputError, match=r"unsteered\.yaml.*name of the plain model"):
+        sweep.settings_of([tmp_path / "unsteered.yaml"], [], Asked())
+    (named,) = sweep.settings_of([tmp_path / "unsteered.yaml"], [2.0], Asked())
+    assert named.name == "unsteered@2"
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,17 @@ def test_who_wins_all_has_a_finite_rating():
     assert best.elo.estimate > worst.elo.estimate
 
 
+def test_a_strict_order_is_at_its_highest_likelihood_too():
+    """All of many games go one way: what each has won is what it was expected to win."""
+    n, per = 8, 200
+    who = np.array([(i, j) for i in range(n) for j in range(i) for _ in range(per)])
+    (rating,) = bradley_terry(who, np.ones(len(who)), np.ones((1, len(who))), n)
+    expected = 1 / (1 + 10 ** (np.subtract.outer(rating, rating).T / 400))
+    won = per * np.arange(n) + (n - 1) / 2  # one tie with each
+    found = ((per + 1) * expected * (1 - np.eye(n))).sum(1)
+    np.testing.assert_allclose(found, won, rtol=1e-6)
+
+
 def test_ratings_do_not_hang_on_the_order_of_the_games():
     games = drawn([1100.0, 1000.0, 900.0], 100, 3)
     turned = [Game(each.other, each.one, 1 - each.points, each.group) for each in games]

@@ -65,6 +65,8 @@ def lm_eval(
     common = {"positions": positions, "skip": skip, "force": force or None}
     common = {key: each for key, each in common.items() if each is not None}
     if sweep:
+        if readings is not None:
+            raise InputError("--sweep keeps readings in the folder of each setting; leave --readings out")
         _sweep(context.args, spec or [], strength or [], common, allow_code, json)
         return
     if len(spec or ()) > 1 or len(strength or ()) > 1:

@@ -77,6 +77,8 @@ def tournament(
         for row in result.rows
         if row.ok and half in ("both", row.half) and (samples is None or row.sample < samples)
     ]
+    if not rows:
+        raise InputError(f"{folder} has no texts of the {half} half; give --half both or another folder")
     judge = PairwiseJudge(client, criterion, cache=cache)
     with closing(judge), progress(1) as bar:
         bar.step("comparing texts")

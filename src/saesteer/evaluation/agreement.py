@@ -16,6 +16,7 @@ from jaxtyping import Float
 
 from saesteer.errors import InputError
 from saesteer.evaluation.judgements import RowJudgement
+from saesteer.evaluation.rating import TAKEN_BACK
 from saesteer.evaluation.rows import Row
 from saesteer.evaluation.weighted import alpha, kappa, pearson, ranks, within
 from saesteer.statistics import Interval, bootstrap_weights
@@ -86,7 +87,8 @@ def agreement(
     if not cuts or list(cuts) != sorted(set(cuts)) or not all(0 < each <= 1 for each in cuts):
         raise InputError(f"thresholds rise between 0 and 1, got {list(thresholds)}; try {list(THRESHOLDS)}")
     known = {row.id: row for row in rows}
-    table = _table([each for each in judgements if each.row in known])
+    judgements = [each for each in judgements if each.row in known and each.error != TAKEN_BACK]
+    table = _table(judgements)
     if len(table) < 2:
         raise InputError(
             f"agreement is between two judges at least, got {', '.join(table) or 'none'}; "
@@ -109,14 +111,9 @@ def agreement(
 
 
 def _table(judgements: Sequence[RowJudgement]) -> dict[str, dict[str, dict[str, float]]]:
-    """Judge -> figure -> row id -> value; judges of one name are told apart by their fingerprints."""
-    names: dict[str, set[str]] = {}
-    for each in judgements:
-        names.setdefault(each.judge, set()).add(each.fingerprint)
+    """Judge -> figure -> row id -> value."""
     found: dict[str, dict[str, dict[str, float]]] = {}
-    for each in judgements:
-        alike = len(names[each.judge]) > 1
-        label = f"{each.judge} {each.fingerprint[:6]}" if alike else each.judge
+    for each, label in zip(judgements, _labels(judgements), strict=True):
         values = found.setdefault(label, {})
         if each.error is None:
             for name, value in each.figures.items():
@@ -124,13 +121,24 @@ def _table(judgements: Sequence[RowJudgement]) -> dict[str, dict[str, dict[str, 
     return found
 
 
+def _labels(judgements: Sequence[RowJudgement]) -> list[str]:
+    """Each one's judge; judges of one name are told apart by their fingerprints."""
+    names: dict[str, set[str]] = {}
+    for each in judgements:
+        names.setdefault(each.judge, set()).add(each.fingerprint)
+    return [
+        f"{each.judge} {each.fingerprint[:6]}" if len(names[each.judge]) > 1 else each.judge
+        for each in judgements
+    ]
+
+
 def _counts(
     judgements: Sequence[RowJudgement], table: Mapping[str, Mapping[str, Values]]
 ) -> dict[str, dict[str, int]]:
     failed: dict[str, int] = {}
-    for each in judgements:
+    for each, label in zip(judgements, _labels(judgements), strict=True):
         if each.error is not None:
-            failed[each.judge] = failed.get(each.judge, 0) + 1
+            failed[label] = failed.get(label, 0) + 1
     return {
         label: {name: len(rows) for name, rows in values.items()} | {"failed": failed.get(label, 0)}
         for label, values in table.items()

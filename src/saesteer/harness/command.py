@@ -114,11 +114,13 @@ def with_readings(parsed: Parsed, path: Path | None) -> Parsed:
     return parsed
 
 
-def tasks_of(parsed: Parsed, folder: Path) -> list[str] | None:
+def tasks_of(parsed: Parsed, folder: Path) -> list[str]:
     """The names of tasks for lm_eval, those of ours written as files: beside the results, or in `folder`."""
     names = parsed.given.tasks
-    if not names or not any(each in TASKS for each in names):
-        return None if names is None else list(names)
+    if not names:
+        raise InputError("there are no tasks to run; give --tasks NAME, see saesteer lm-eval ls tasks")
+    if not any(each in TASKS for each in names):
+        return list(names)
     out = parsed.given.output_path
     return written(names, results_folder(out) / "tasks" if out else folder)
 
@@ -141,10 +143,14 @@ def _merge_file(given: Namespace) -> None:
         if isinstance(held, str):
             raise InputError(f"{given.config}: {key} is a mapping, got text; write one line for each key")
         setattr(given, key, {**(held or {}), **(getattr(given, key) or {})} or None)
-    for key in ("model", "tasks", "trust_remote_code", "confirm_run_unsafe_code", "use_cache"):
+    for key in ("model", "tasks", "output_path", "trust_remote_code", "confirm_run_unsafe_code", "use_cache"):
         if getattr(given, key, None) is None and config.get(key) is not None:
             value = config[key]
             setattr(given, key, value.split(",") if key == "tasks" and isinstance(value, str) else value)
+    if not isinstance(given.tasks or [], list) or not all(
+        isinstance(each, str) for each in given.tasks or ()
+    ):
+        raise InputError(f"{given.config}: tasks are names, got {given.tasks!r}; write tasks: [NAME, NAME]")
 
 
 def _check(given: Namespace, allow_code: bool) -> None:

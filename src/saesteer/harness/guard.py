@@ -20,6 +20,7 @@ import lm_eval.tasks
 import lm_eval.utils
 from jinja2.sandbox import SandboxedEnvironment
 from lm_eval.api.registry import metric_registry
+from lm_eval.config.evaluate_config import EvaluatorConfig
 from lm_eval.tasks import _yaml_loader
 
 from saesteer.errors import InputError
@@ -41,6 +42,8 @@ def guarded(allow_code: bool = False) -> Iterator[None]:
         replace(lm_eval.utils, "env", _sandboxed)
         replace(datasets, "load_dataset", _without_code)
         replace(lm_eval.api.task.TaskConfig, "__post_init__", _checked)
+        replace(EvaluatorConfig, "from_cli", _told)
+        replace(EvaluatorConfig, "process_tasks", _told)
         if not allow_code:
             replace(_yaml_loader, "_import_func_in_yml", _built_in_only)
             replace(_yaml_loader, "_load_module_with_cache", _built_in_files)
@@ -70,6 +73,19 @@ def _checked(post_init: Callable[..., None]) -> Callable[..., None]:
         post_init(self)
 
     return guarded_init
+
+
+def _told(read: Callable[..., Any]) -> Callable[..., Any]:
+    """What lm_eval refuses of its own options is bad input, such as a task that is not there."""
+
+    def guarded_read(*given: Any, **named: Any) -> Any:
+        try:
+            return read(*given, **named)
+        except ValueError as error:
+            said = str(error).rstrip(".")
+            raise InputError(f"{said}; see saesteer lm-eval ls tasks and lm_eval run --help") from error
+
+    return guarded_read
 
 
 def _built_in_only(load: Callable[..., Any]) -> Callable[..., Any]:

@@ -23,7 +23,8 @@ from saesteer.harness.command import NAMES, Parsed, results_folder, tasks_of
 from saesteer.harness.deltas import Delta, Scores, deltas
 from saesteer.harness.known import known_fingerprint, note
 from saesteer.harness.results import scores_of
-from saesteer.runs import digest, read_json, run_stage, sha256_bytes, versions, write_json, write_text
+from saesteer.harness.task_hashes import task_hash
+from saesteer.runs import read_json, run_stage, versions, write_json, write_text
 from saesteer.steering.held import sae_hashes
 
 if TYPE_CHECKING:
@@ -74,6 +75,9 @@ def settings_of(specs: Sequence[Path], strengths: Sequence[float], common: Asked
             found.append(Setting(label, name, replace(common, file=path, strength=strength)))
     if len({each.name for each in found}) < len(found):
         raise InputError("two settings of the sweep are the same; give each spec and strength once")
+    for each in found:
+        if each.name == PLAIN:
+            raise InputError(f"{each.asked.file} has the name of the plain model's setting; rename the file")
     return found
 
 
@@ -100,7 +104,7 @@ def sweep(
 class _Run:
     """Tasks, and a model that is loaded when it is asked."""
 
-    def __init__(self, parsed: Parsed, tasks: list[str] | None, allow_code: bool, root: Path) -> None:
+    def __init__(self, parsed: Parsed, tasks: list[str], allow_code: bool, root: Path) -> None:
         from lm_eval.config.evaluate_config import EvaluatorConfig
 
         from saesteer.harness.guard import guarded
@@ -116,7 +120,7 @@ class _Run:
         }
         sizes = {key: getattr(self._config, key) for key in ("batch_size", "max_batch_size", "device")}
         self._sizes = {key: each for key, each in sizes.items() if each is not None}
-        self._hashes = {name: _fingerprint(task) for name, task in loaded.items()}
+        self._hashes = {name: task_hash(task, self._config.num_fewshot) for name, task in loaded.items()}
         self._saes: dict[str, str] = {}
 
     @cached_property
@@ -225,22 +229,3 @@ def _steering(parsed: Parsed) -> dict[str, Any]:
 
 def _scores(folder: Path) -> list[Scores]:
     return [Scores(**each) for each in read_json(folder / "scores.json")]
-
-
-_ADDRESS: Final = re.compile(r" at 0x[0-9a-f]+")
-
-
-def _fingerprint(task: Any) -> str:
-    """The hash of a task's configuration and of every document that it asks about."""
-    config = _ADDRESS.sub("", json.dumps(task.dump_config(), sort_keys=True, default=str))
-    config = config.replace(str(Path(tempfile.gettempdir())), "")
-    docs = sha256_bytes("".join(json.dumps(each, default=str) for each in task.eval_docs).encode())
-    return digest([_without_paths(json.loads(config)), docs])
-
-
-def _without_paths(config: dict[str, Any]) -> dict[str, Any]:
-    """Not where the files of a task lie: the documents are hashed themselves."""
-    metadata = {
-        key: each for key, each in (config.get("metadata") or {}).items() if key in ("version", "seed")
-    }
-    return {key: each for key, each in config.items() if key != "dataset_kwargs"} | {"metadata": metadata}

@@ -1,10 +1,10 @@
 """Ratings of contestants from games between them: Bradley-Terry and Elo, with intervals over prompts.
 
 Bradley-Terry: P(i beats j) = 1 / (1 + 10^((r_j - r_i) / 400)), the r of highest likelihood, a tie half a win
-to each (Bradley and Terry 1952; by Hunter's 2004 algorithm, in its steps). One tie is added to every pair, so
-that who wins or loses all has a finite rating. Elo: games one after the other, r += K (won - expected), the
-mean over orders that are drawn, since the order of the games matters to it and means nothing here. Ratings of
-both have the mean 1000. Knows games; no text, no judge.
+to each (Bradley and Terry 1952; by Newton's method). One tie is added to every pair, so that who wins or
+loses all has a finite rating. Elo: games one after the other, r += K (won - expected), the mean over orders
+that are drawn, since the order of the games matters to it and means nothing here. Ratings of both have the
+mean 1000. Knows games; no text, no judge.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ K: Final = 16.0
 ORDERS: Final = 20
 DRAWS: Final = 400
 _STEPS: Final = 400
+_FARTHEST: Final = 1.0  # of a step, in nats: Newton's may overshoot
 _SCALE: Final = 400 / np.log(10)
 _PRIOR: Final = 1.0  # ties that every pair begins with
 _CLOSE: Final = 1e-9
@@ -94,16 +95,17 @@ def bradley_terry(
             won[:, cell] += weights[:, place == cell] @ share[place == cell]
     won = won.reshape(-1, n, n) + _PRIOR / 2 * (1 - np.eye(n))
     played, wins = won + won.transpose(0, 2, 1), won.sum(2)
-    strength = np.ones((len(weights), n))
+    rating = np.zeros((len(weights), n))
     for _ in range(_STEPS):
-        faced = (played / (strength[:, :, None] + strength[:, None, :])).sum(2)
-        new = wins / faced
-        new /= np.exp(np.log(new).mean(1, keepdims=True))
-        done = np.abs(new - strength).max() < _CLOSE
-        strength = new
-        if done:
+        expected = 1 / (1 + np.exp(rating[:, None, :] - rating[:, :, None]))
+        bend = played * expected * expected.transpose(0, 2, 1)
+        curved = np.eye(n) * bend.sum(2)[:, :, None] - bend + 1 / n  # the mean of ratings stays where it is
+        step = np.linalg.solve(curved, (wins - (played * expected).sum(2))[:, :, None])[:, :, 0]
+        farthest = np.abs(step).max(1, keepdims=True)
+        rating += step * np.minimum(1, _FARTHEST / np.maximum(farthest, _CLOSE))
+        if farthest.max() < _CLOSE:
             break
-    return MEAN + _SCALE * np.log(strength)
+    return MEAN + _SCALE * (rating - rating.mean(1, keepdims=True))
 
 
 def elo(

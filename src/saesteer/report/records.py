@@ -127,6 +127,8 @@ class Failure:
     of: int
     rows: str = ""
     """The file with its rows, where there is one."""
+    pair: tuple[str, str] | None = None
+    """The concept and the method that have no result because of it."""
 
     def __post_init__(self) -> None:
         if self.rows:
@@ -298,6 +300,10 @@ class Report:
     def clearly(self, outcome: Outcome) -> bool:
         """Whether the whole interval of the lift lies on the side that is aimed at."""
         return outcome.lift.low > 0 if self.sign > 0 else outcome.lift.high < 0
+
+    def failed(self, concept: str, method: str) -> bool:
+        """Whether a method was tried on a concept and came to no result."""
+        return any(each.pair == (concept, method) for each in self.failures)
 
     @property
     def methods(self) -> tuple[MethodResult, ...]:

@@ -300,6 +300,7 @@ def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
     record = report_of(found)
     assert [each.method for each in record.concepts[0].methods] == ["random_direction"]
     assert [(each.where, each.count, each.of) for each in record.failures] == [("world/sea · mine", 1, 1)]
+    assert record.failed("world/sea", "mine") and not record.failed("world/sea", "diffmean")
     rows = list(csv.DictReader((tmp_path / "run" / TABLE).read_text().splitlines()))
     assert [bool(row["error"]) for row in rows] == [False, True]
     assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 1}

@@ -63,7 +63,13 @@ def notes_of(run: ExperimentRun) -> tuple[str, ...]:
 def failures_of(run: ExperimentRun) -> tuple[Failure, ...]:
     """Cells without a result, judgements that failed, and what further judges could not say."""
     found = [
-        Failure(f"{each.concept} · {each.method.name}", str(each.error), 1, 1)
+        Failure(
+            f"{each.concept} · {each.method.name}",
+            str(each.error),
+            1,
+            1,
+            pair=(each.concept, each.method.name),
+        )
         for each in run.failures
         if each.record
     ]

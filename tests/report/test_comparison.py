@@ -174,3 +174,8 @@ def test_what_failed_in_a_run_is_not_called_absent(runs):
     broken = replace(runs["first"], concepts=(gone, *runs["first"].concepts[1:]), failures=(failure,))
     html = render_comparison({"first": runs["first"], "broken": broken})
     assert html.count("failed in this run") == 1 and "not in this run" not in html
+
+
+def test_samples_failures_and_seeds_stand_beside_each_figure(html, runs):
+    outcomes = [m.outcome for run in runs.values() for c in run.concepts for m in c.methods if m.outcome]
+    assert html.count("64 samples, 8 prompts, 1 seed, 1 failed") == len(outcomes)

@@ -218,3 +218,16 @@ def test_the_map_tells_what_failed_from_what_was_not_tried(run):
     for text in (render(broken), markdown(broken)):
         table = text.partition("Every concept")[2].partition("Side by side")[0]
         assert table.count("failed") == 1 and table.count("not tried") == 1
+
+
+def test_samples_and_failures_stand_beside_comparisons_and_seeds(html, run):
+    first = run.concepts[0]
+    seeds = sum(len(each.seeds) for each in first.methods)
+    text = markdown(run)
+    for html_name, name, count in (
+        ('id="sides">Side by side', "## Side by side", len(run.versus)),
+        ("Each seed by itself", "Each seed by itself", seeds),
+    ):
+        part = html.partition(html_name)[2].partition("</table>")[0]
+        assert "Samples" in part and part.count(" failed</small>") == count
+        assert "| samples | failed |" in text.partition(name)[2].partition("|---")[0]

@@ -52,6 +52,8 @@ class SeedFigures:
     samples: int
     behaviour: Interval
     coherence: Interval | None
+    failed: int = 0
+    """Samples whose judgement failed; they count nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,10 @@ class Versus:
     seeds: int
     needed: int | None = None
     """Prompts that a difference of this size needs at power 0.8; None where nobody can say."""
+    samples: int = 0
+    """Judged texts of both methods on these prompts."""
+    failed: int = 0
+    """Texts of both whose judgement failed; they count nowhere else."""
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ def test_the_report_is_of_the_rows_on_the_disk(whole):
         ("diffmean", "prompting")
     ) == 1
     assert len(record.versus) == 2 * 3 and all(each.p_adjusted >= each.p for each in record.versus)
-    assert all(each.seeds == 2 for each in record.versus)
+    assert all(each.seeds == 2 and each.samples > 0 and each.failed == 0 for each in record.versus)
     assert record.cost.texts == record.cost.estimated["texts"] > 0 and record.cost.seconds > 0
     assert 0 < record.cost.tokens <= record.cost.estimated["tokens"]
     assert not record.failures and ("seeds", "0, 5") in record.asked

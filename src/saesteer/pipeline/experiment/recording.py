@@ -176,7 +176,9 @@ def _seeds(rows: Sequence[Row]) -> tuple[SeedFigures, ...]:
     if len(seeds) < 2:
         return ()
     found = {seed: figures([row for row in rows if row.seed == seed]) for seed in seeds}
-    return tuple(SeedFigures(seed, f.samples, f.behaviour, f.coherence) for seed, f in found.items())
+    return tuple(
+        SeedFigures(seed, f.samples, f.behaviour, f.coherence, f.failed) for seed, f in found.items()
+    )
 
 
 def _judges(

@@ -99,7 +99,7 @@ def made_method(
     judges = (
         JudgedBy(
             "llm", 60, 4, {"behaviour": around(max(0.0, peak - 0.1)), "instruction": around(0.7)},
-            {"behaviour": around(0.04)}, f"{folder}/llm.parquet",
+            {"behaviour": around(0.04)}, f"{folder}/llm.parquet", "base/llm.parquet",
         ),
     )  # fmt: skip
     return MethodResult(

@@ -231,3 +231,8 @@ def test_samples_and_failures_stand_beside_comparisons_and_seeds(html, run):
         part = html.partition(html_name)[2].partition("</table>")[0]
         assert "Samples" in part and part.count(" failed</small>") == count
         assert "| samples | failed |" in text.partition(name)[2].partition("|---")[0]
+
+
+def test_what_a_further_judge_says_of_the_unsteered_model_has_its_own_rows(html, run):
+    judged = sum(len(each.base) for c in run.concepts for m in c.methods for each in m.judges)
+    assert html.count('href="base/llm.parquet"') == markdown(run).count("(base/llm.parquet)") == judged

@@ -68,9 +68,12 @@ class JudgedBy:
     base: Mapping[str, Interval]
     """The same of the unsteered model."""
     rows: str
+    base_rows: str
+    """What it says of the unsteered texts, which lie in a file of their own."""
 
     def __post_init__(self) -> None:
         check_link(self.rows)
+        check_link(self.base_rows)
 
 
 @dataclass(frozen=True)

@@ -462,6 +462,21 @@ def test_what_a_judge_asks_is_counted_beside_what_was_foretold(tmp_path):
     assert report_of(again).cost.estimated == record.cost.estimated
 
 
+def test_what_a_further_judge_says_of_the_plain_model_links_to_its_own_file(tmp_path):
+    """Nobody answers at that address: its failures on those texts are told too."""
+    client = {"client": "openai:m@http://127.0.0.1:9/v1", "retries": 0}
+    judges = ["regex:the", {"judge": "llm", "client": client}]
+    found = run_experiment(small(methods=["random_direction"], judges=judges), tmp_path / "run")
+    record = report_of(found)
+    by, silent = record.concepts[0].methods[0].judges
+    assert by.base_rows == "plain/judgements.jsonl" and by.base_rows != by.rows
+    said = {each["row"] for each in Journal(found.folder / by.base_rows)}
+    assert said == {row.id for row in found.base.rows} and not silent.figures and not silent.base
+    told = {each.where: each for each in record.failures}
+    assert told["the plain model"].rows == by.base_rows
+    assert told["the plain model"].count == told["the plain model"].of == len(found.base.rows)
+
+
 def test_a_sweep_of_which_every_judgement_failed_is_not_kept(tmp_path):
     """Nobody answers at that address."""
     client = {"client": "openai:m@http://127.0.0.1:9/v1", "retries": 0}

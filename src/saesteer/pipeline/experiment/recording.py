@@ -192,7 +192,8 @@ def _judges(
         plain = _figures(base, of_base, judge["fingerprint"])
         link = f"{cell.folder}/{TESTED}/{FILE}"
         samples = sum(1 for row in rows if row.id in _said(of_cell, judge["fingerprint"]))
-        found.append(JudgedBy(judge["name"], samples, len(rows) - samples, mine, plain, link))
+        failed = len(rows) - samples
+        found.append(JudgedBy(judge["name"], samples, failed, mine, plain, link, f"{BASE}/{FILE}"))
     return tuple(found)
 
 

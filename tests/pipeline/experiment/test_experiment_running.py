@@ -174,6 +174,7 @@ def test_less_of_a_behaviour_is_chosen_and_reported(tmp_path):
     assert chosen == {"more": 0.4, "less": 0.01}
     record = report_of(found["less"])
     assert record.aim == "less" and ("aim", "less of the behaviour") in record.asked
+    assert ("coherence", "none asked for") in record.asked
 
 
 def test_the_report_is_of_the_rows_on_the_disk(whole):

@@ -55,3 +55,7 @@ def test_braces_in_a_name_are_only_braces():
 
 def test_the_method_has_the_signature_of_the_others():
     assert prompting(tiny.llama(), concept()) == candidates(concept())
+
+
+def test_a_slash_in_a_name_of_no_family_is_a_part_of_it():
+    assert "A story about and/or. {prompt}" in candidates(concept(name="and/or"))

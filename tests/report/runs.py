@@ -99,7 +99,7 @@ def made_method(
     judges = (
         JudgedBy(
             "llm", 60, 4, {"behaviour": around(max(0.0, peak - 0.1)), "instruction": around(0.7)},
-            {"behaviour": around(0.04)}, f"{folder}/llm.parquet",
+            {"behaviour": around(0.04)}, f"{folder}/llm.parquet", "base/llm.parquet",
         ),
     )  # fmt: skip
     return MethodResult(
@@ -113,7 +113,7 @@ def made_method(
             Pair("Tom went to the river.", TEXT, text, peak, coherence, "About it. " * (role == "prompting")),
         ),
         tuple(
-            SeedFigures(seed, 32, around(peak + 0.03 * seed), around(coherence) if judged else None)
+            SeedFigures(seed, 31, around(peak + 0.03 * seed), around(coherence) if judged else None, 1)
             for seed in range(seeds)
         ),
         judges, made_beside(folder),
@@ -130,7 +130,7 @@ def none_coherent(method: MethodResult) -> MethodResult:
 def made_versus(concept: str, one: str, other: str, gap: float, p: float) -> Versus:
     return Versus(
         concept, one, other, "behaviour", Interval(gap - 0.07, gap, gap + 0.07, 0.95), p, min(1.0, 6 * p),
-        gap / 0.1, 16, 2, 28 if p < 0.05 else None,
+        gap / 0.1, 16, 2, 28 if p < 0.05 else None, 126, 2,
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from posixpath import normpath
 import pytest
 
 from saesteer.errors import InputError
-from saesteer.report import render_comparison, write_comparison
+from saesteer.report import Failure, render_comparison, write_comparison
 from saesteer.report.comparison import compared, differing, unlike_first
 from tests.report.runs import ASKED, made_run
 from tests.report.test_page import HOSTILE, Page
@@ -166,3 +166,16 @@ def test_other_texts_of_one_concept_do_not_compare_but_another_concept_does():
     assert unlike_first({"a": first, "b": noted(sea="cd34", war="00ff")}, "b") == ["texts of sea"]
     longer = replace(first, asked=(*first.asked, ("writing", "up to 80 tokens")))
     assert unlike_first({"a": first, "b": longer}, "b") == ["writing"]
+
+
+def test_what_failed_in_a_run_is_not_called_absent(runs):
+    gone = replace(runs["first"].concepts[0], methods=runs["first"].concepts[0].methods[1:])
+    failure = Failure("wedding, diffmean", "no memory", 1, 1, pair=("wedding", "diffmean"))
+    broken = replace(runs["first"], concepts=(gone, *runs["first"].concepts[1:]), failures=(failure,))
+    html = render_comparison({"first": runs["first"], "broken": broken})
+    assert html.count("failed in this run") == 1 and "not in this run" not in html
+
+
+def test_samples_failures_and_seeds_stand_beside_each_figure(html, runs):
+    outcomes = [m.outcome for run in runs.values() for c in run.concepts for m in c.methods if m.outcome]
+    assert html.count("64 samples, 8 prompts, 1 seed, 1 failed") == len(outcomes)

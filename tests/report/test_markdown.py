@@ -87,6 +87,8 @@ def test_the_same_figures_as_the_page(text, run):
     found = outcome.figures.behaviour
     link = "samples/wedding/diffmean/test.parquet"
     assert f"[{found.estimate:.2f}]({link}) ({found.low:.2f} to {found.high:.2f})" in text
+    assert f"[3.2]({link}) | [0.41]({link}), [0.72]({link}) | 64 | 8 | 1 | 1 |" in text
+    assert "[3.2](base/rows.parquet) | [0.41](base/rows.parquet), [0.72](base/rows.parquet) | 480" in text
     assert (
         "no coherent setting" in text and "**bride**" in text and "    saesteer run experiment.yaml" in text
     )

@@ -1,5 +1,7 @@
 """A run's page and a comparison in a real browser, where one is installed: a telephone, the dark, paper."""
 
+from dataclasses import replace
+
 import pytest
 
 from saesteer.report import write_comparison, write_report
@@ -60,6 +62,19 @@ def test_wide_tables_scroll_in_their_own_box(page, pages):
     assert sum(width > box for width, box in found) >= 4  # there was something to scroll
     asked = page.value("document.querySelector('.asked').scrollWidth")
     assert asked <= page.value("document.querySelector('.scroll').clientWidth")  # its long texts break
+
+
+def test_a_long_name_of_a_concept_leaves_room_for_its_figures(page, tmp_path):
+    """On a desk and on paper, where nothing can be scrolled."""
+    run = made_run(2, 4)
+    name = LONG.replace("-", "")
+    first = replace(run.concepts[0], name=name)
+    versus = tuple(replace(each, concept=name) for each in run.versus)
+    report = replace(run, concepts=(first, *run.concepts[1:]), versus=versus)
+    page.size(1280, 844)
+    opened(page, write_report(report, tmp_path / "report.html"))
+    for table in ("document.querySelector('.map')", "document.querySelector('#sides ~ details table')"):
+        assert page.value(f"{table}.scrollWidth <= {table}.closest('.scroll').clientWidth")
 
 
 def test_a_cell_of_the_map_has_the_shade_that_it_names(page, pages):

@@ -7,7 +7,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from saesteer.report import render, write_report
+from saesteer.report import Failure, render, write_report
+from saesteer.report.markdown import markdown
 from saesteer.report.palette import LIGHT, look
 from tests.report.runs import METHODS, made_run
 from tests.report.test_page import HOSTILE, Page
@@ -207,3 +208,31 @@ def test_twelve_concepts_by_eight_methods_are_a_page_that_opens(tmp_path):
     """Measured: 2.1 MB."""
     path = write_report(made_run(12, 8), tmp_path / "report.html")
     assert 0.5e6 < path.stat().st_size < 3e6
+
+
+def test_the_map_tells_what_failed_from_what_was_not_tried(run):
+    first, *others = run.concepts
+    gone = replace(first, methods=first.methods[2:])
+    failure = Failure("wedding", "no memory", 1, 1, pair=(gone.name, first.methods[0].method))
+    broken = replace(run, concepts=(gone, *others), failures=(failure,))
+    for text in (render(broken), markdown(broken)):
+        table = text.partition("Every concept")[2].partition("Side by side")[0]
+        assert table.count("failed") == 1 and table.count("not tried") == 1
+
+
+def test_samples_and_failures_stand_beside_comparisons_and_seeds(html, run):
+    first = run.concepts[0]
+    seeds = sum(len(each.seeds) for each in first.methods)
+    text = markdown(run)
+    for html_name, name, count in (
+        ('id="sides">Side by side', "## Side by side", len(run.versus)),
+        ("Each seed by itself", "Each seed by itself", seeds),
+    ):
+        part = html.partition(html_name)[2].partition("</table>")[0]
+        assert "Samples" in part and part.count(" failed</small>") == count
+        assert "| samples | failed |" in text.partition(name)[2].partition("|---")[0]
+
+
+def test_what_a_further_judge_says_of_the_unsteered_model_has_its_own_rows(html, run):
+    judged = sum(len(each.base) for c in run.concepts for m in c.methods for each in m.judges)
+    assert html.count('href="base/llm.parquet"') == markdown(run).count("(base/llm.parquet)") == judged

@@ -6,7 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saesteer.report.words import bare_token, chance, duration, number, short, signed, times, token, visible
+from saesteer.report.plots import short as short_name
+from saesteer.report.words import (
+    bare_token,
+    chance,
+    cut,
+    duration,
+    number,
+    short,
+    signed,
+    times,
+    token,
+    visible,
+)
 
 
 @pytest.mark.parametrize(
@@ -57,3 +69,8 @@ def test_visible_text_can_be_written_and_changes_nothing_else(text):
     assert len(shown) == len(text)
     assert all(a == b or b == "\ufffd" for a, b in zip(text, shown, strict=True))
     assert not any(character < " " and character not in "\t\n" for character in shown)
+
+
+def test_names_lose_their_family_and_no_other_slash():
+    assert cut("world/wedding", 8) == "wedding" and short_name("world/wedding") == "wedding"
+    assert cut("Mean of texts 1/2 (CAA)", 18) == "Mean of texts 1/2…" and short_name("and/or") == "and/or"

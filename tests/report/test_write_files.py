@@ -79,3 +79,10 @@ def test_names_of_concepts_lead_nowhere_else(run, tmp_path):
     assert len(found) == 2 and all(re.fullmatch(r"[\w.-]+", each) for each in found)
     for path in (tmp_path / "in").rglob("*.svg"):
         assert "<script" not in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_letter_that_no_font_has_is_nobodys_warning(tmp_path):
+    run = made_run(1, 1)
+    named = replace(run.concepts[0], name="sea \U0001f389")
+    write_files(replace(run, concepts=(named,)), tmp_path)

@@ -10,6 +10,7 @@ from typing import Final
 from saesteer.model import LanguageModel
 from saesteer.text import load_concept
 from saesteer.text.concept import Concept
+from saesteer.text.concepts import bare_name
 
 BARE: Final = "{prompt}"
 """Stands for the plain prompt."""
@@ -27,7 +28,7 @@ def candidates(concept: Concept) -> tuple[str, ...]:
     """Templates around `{prompt}`: the concept's own, or else titles, topical sentences and both."""
     if concept.prefixes:
         return tuple(dict.fromkeys(_template(each) for each in concept.prefixes))
-    topic = concept.name.rsplit("/", 1)[-1].replace("_", " ")
+    topic = bare_name(concept.name).replace("_", " ")
     titles = [form.format(topic, concept.description.strip()).strip() for form in _TITLES]
     titles = [each for each in dict.fromkeys(titles) if each and BARE not in each]
     lines = _sentences(concept)

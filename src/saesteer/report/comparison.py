@@ -32,6 +32,8 @@ class Cell:
 
     result: MethodResult | None
     rows: str
+    failed: bool = False
+    """Whether it was tried and came to no result, which is not the same as not being asked for."""
     difference: float | None = None
     apart: bool | None = None
     """Whether the two intervals leave a gap; None where the figures do not compare."""
@@ -123,11 +125,11 @@ def _line(
     for place, (name, result) in enumerate(found.items()):
         rows = posixpath.join(homes[name], result.rows) if result else ""
         if not place or not first or not first.outcome or not result or not result.outcome:
-            cells.append(Cell(result, rows))
+            cells.append(Cell(result, rows, runs[name].failed(concept, method)))
             continue
         one, other = result.outcome.figures.behaviour, first.outcome.figures.behaviour
         apart = None if unlike_first(runs, name) else one.low > other.high or other.low > one.high
-        cells.append(Cell(result, rows, one.estimate - other.estimate, apart))
+        cells.append(Cell(result, rows, False, one.estimate - other.estimate, apart))
     return Line(concept, label, tuple(cells))
 
 

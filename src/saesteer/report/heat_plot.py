@@ -35,8 +35,9 @@ def heat_map(report: Report, palette: Palette) -> Figure:
             if value is None and result is not None:
                 box.set_hatch("////")
             axes.add_patch(box)
+            failed = report.failed(concept.name, each.method)
             axes.text(
-                column + 0.48, row + 0.46, _told(result, value), ha="center", va="center",
+                column + 0.48, row + 0.46, _told(result, value, failed), ha="center", va="center",
                 color=palette.ink, fontsize=8 if value is not None else 6.5,
             )  # fmt: skip
     axes.set_xlim(0, len(methods))
@@ -55,9 +56,9 @@ def heat_map(report: Report, palette: Palette) -> Figure:
     return figure
 
 
-def _told(result: MethodResult | None, value: float | None) -> str:
+def _told(result: MethodResult | None, value: float | None, failed: bool) -> str:
     if result is None:
-        return "not tried"
+        return "failed" if failed else "not tried"
     return "none\ncoherent" if value is None else number(value)
 
 

@@ -6,6 +6,7 @@ told apart without their colours.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,9 +75,12 @@ def write_figure(draw: Draw, path: Path, title: str, legend: dict[str, int]) -> 
             frameon=False, fontsize=8, alignment="left",
         )  # fmt: skip
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(
-            temporary, format=kind, dpi=DPI, bbox_inches="tight", metadata=metadata, facecolor=LIGHT.paper
-        )
+        with warnings.catch_warnings():
+            # A letter that no font has is drawn as a box, which the figure shows by itself.
+            warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
+            figure.savefig(
+                temporary, format=kind, dpi=DPI, bbox_inches="tight", metadata=metadata, facecolor=LIGHT.paper
+            )
     return path
 
 

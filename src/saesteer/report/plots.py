@@ -13,6 +13,7 @@ from saesteer.report.records import ConceptResult, MethodResult, Report
 from saesteer.report.svg import margins
 from saesteer.report.words import cut, unit
 from saesteer.statistics import Interval
+from saesteer.text.concepts import bare_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,8 +111,8 @@ def swept(concept: ConceptResult) -> list[MethodResult]:
 
 
 def short(name: str) -> str:
-    """A name without what stands before its last slash, of 28 letters at most."""
-    return cut(name.rsplit("/", 1)[-1], 28)
+    """A name without the family that it is of, of 28 letters at most."""
+    return cut(bare_name(name), 28)
 
 
 def _band(

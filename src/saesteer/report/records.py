@@ -52,6 +52,8 @@ class SeedFigures:
     samples: int
     behaviour: Interval
     coherence: Interval | None
+    failed: int = 0
+    """Samples whose judgement failed; they count nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,12 @@ class JudgedBy:
     base: Mapping[str, Interval]
     """The same of the unsteered model."""
     rows: str
+    base_rows: str
+    """What it says of the unsteered texts, which lie in a file of their own."""
 
     def __post_init__(self) -> None:
         check_link(self.rows)
+        check_link(self.base_rows)
 
 
 @dataclass(frozen=True)
@@ -113,6 +118,10 @@ class Versus:
     seeds: int
     needed: int | None = None
     """Prompts that a difference of this size needs at power 0.8; None where nobody can say."""
+    samples: int = 0
+    """Judged texts of both methods on these prompts."""
+    failed: int = 0
+    """Texts of both whose judgement failed; they count nowhere else."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +136,8 @@ class Failure:
     of: int
     rows: str = ""
     """The file with its rows, where there is one."""
+    pair: tuple[str, str] | None = None
+    """The concept and the method that have no result because of it."""
 
     def __post_init__(self) -> None:
         if self.rows:
@@ -298,6 +309,10 @@ class Report:
     def clearly(self, outcome: Outcome) -> bool:
         """Whether the whole interval of the lift lies on the side that is aimed at."""
         return outcome.lift.low > 0 if self.sign > 0 else outcome.lift.high < 0
+
+    def failed(self, concept: str, method: str) -> bool:
+        """Whether a method was tried on a concept and came to no result."""
+        return any(each.pair == (concept, method) for each in self.failures)
 
     @property
     def methods(self) -> tuple[MethodResult, ...]:

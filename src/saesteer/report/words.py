@@ -6,6 +6,7 @@ import math
 import re
 
 from saesteer.statistics import Interval
+from saesteer.text.concepts import bare_name
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
@@ -74,10 +75,10 @@ def counted(count: int, noun: str) -> str:
 
 
 def cut(text: str, most: int) -> str:
-    """`text`, visible, in `most` letters: what stands before its last slash goes first, then its end."""
+    """`text`, visible, in `most` letters: the family that a concept is of goes first, then its end."""
     shown = visible(text)
     if len(shown) > most:
-        shown = shown.rsplit("/", 1)[-1] or shown
+        shown = bare_name(shown)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 

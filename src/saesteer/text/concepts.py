@@ -37,6 +37,12 @@ def load_concept(concept: str | Path | Concept) -> Concept:
     )
 
 
+def bare_name(name: str) -> str:
+    """A concept's name without the family that it is of: "wedding" of "world/wedding", all of "and/or"."""
+    family, _, rest = name.partition("/")
+    return rest if family in CONCEPTS and rest else name
+
+
 def _from_file(path: Path) -> Concept:
     record = _mapping(path)
     unknown = sorted(map(str, record.keys() - set(_FIELDS)))

@@ -174,6 +174,7 @@ def test_less_of_a_behaviour_is_chosen_and_reported(tmp_path):
     assert chosen == {"more": 0.4, "less": 0.01}
     record = report_of(found["less"])
     assert record.aim == "less" and ("aim", "less of the behaviour") in record.asked
+    assert ("coherence", "none asked for") in record.asked
 
 
 def test_the_report_is_of_the_rows_on_the_disk(whole):
@@ -201,7 +202,7 @@ def test_the_report_is_of_the_rows_on_the_disk(whole):
         ("diffmean", "prompting")
     ) == 1
     assert len(record.versus) == 2 * 3 and all(each.p_adjusted >= each.p for each in record.versus)
-    assert all(each.seeds == 2 for each in record.versus)
+    assert all(each.seeds == 2 and each.samples > 0 and each.failed == 0 for each in record.versus)
     assert record.cost.texts == record.cost.estimated["texts"] > 0 and record.cost.seconds > 0
     assert 0 < record.cost.tokens <= record.cost.estimated["tokens"]
     assert not record.failures and ("seeds", "0, 5") in record.asked
@@ -300,6 +301,7 @@ def test_a_method_that_fails_is_told_and_tried_again(tmp_path):
     record = report_of(found)
     assert [each.method for each in record.concepts[0].methods] == ["random_direction"]
     assert [(each.where, each.count, each.of) for each in record.failures] == [("world/sea · mine", 1, 1)]
+    assert record.failed("world/sea", "mine") and not record.failed("world/sea", "diffmean")
     rows = list(csv.DictReader((tmp_path / "run" / TABLE).read_text().splitlines()))
     assert [bool(row["error"]) for row in rows] == [False, True]
     assert parts_of(tmp_path / "run") == {"samples/sea/random_direction": 1, "samples/sea/mine": 1}
@@ -459,6 +461,21 @@ def test_what_a_judge_asks_is_counted_beside_what_was_foretold(tmp_path):
     again = prepare(config, tmp_path / "run").run()
     assert report_of(again).cost.requests == record.cost.requests
     assert report_of(again).cost.estimated == record.cost.estimated
+
+
+def test_what_a_further_judge_says_of_the_plain_model_links_to_its_own_file(tmp_path):
+    """Nobody answers at that address: its failures on those texts are told too."""
+    client = {"client": "openai:m@http://127.0.0.1:9/v1", "retries": 0}
+    judges = ["regex:the", {"judge": "llm", "client": client}]
+    found = run_experiment(small(methods=["random_direction"], judges=judges), tmp_path / "run")
+    record = report_of(found)
+    by, silent = record.concepts[0].methods[0].judges
+    assert by.base_rows == "plain/judgements.jsonl" and by.base_rows != by.rows
+    said = {each["row"] for each in Journal(found.folder / by.base_rows)}
+    assert said == {row.id for row in found.base.rows} and not silent.figures and not silent.base
+    told = {each.where: each for each in record.failures}
+    assert told["the plain model"].rows == by.base_rows
+    assert told["the plain model"].count == told["the plain model"].of == len(found.base.rows)
 
 
 def test_a_sweep_of_which_every_judgement_failed_is_not_kept(tmp_path):

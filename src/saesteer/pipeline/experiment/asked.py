@@ -29,7 +29,8 @@ def asked_lines(run: ExperimentRun) -> tuple[tuple[str, str], ...]:
          f"{samples.selection} to choose by, {samples.test} to report on, {samples.base} of the plain model"),
         ("writing", f"up to {writing.max_new_tokens} tokens at temperature {writing.temperature:g}"),
         ("judges", ", ".join(each["name"] for each in about["judges"]) + "; the first chooses"),
-        ("coherence", f"{config.coherence:g} to keep, {MARGIN:g} more asked where settings are chosen"),
+        ("coherence", f"{config.coherence:g} to keep, {MARGIN:g} more asked where settings are chosen"
+         if config.coherence else "none asked for"),
         ("side effects", _beside(config)),
     ]  # fmt: skip
     return tuple(each for each in lines if each[1])

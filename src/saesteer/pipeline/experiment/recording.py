@@ -177,7 +177,9 @@ def _seeds(rows: Sequence[Row]) -> tuple[SeedFigures, ...]:
     if len(seeds) < 2:
         return ()
     found = {seed: figures([row for row in rows if row.seed == seed]) for seed in seeds}
-    return tuple(SeedFigures(seed, f.samples, f.behaviour, f.coherence) for seed, f in found.items())
+    return tuple(
+        SeedFigures(seed, f.samples, f.behaviour, f.coherence, f.failed) for seed, f in found.items()
+    )
 
 
 def _judges(
@@ -191,7 +193,8 @@ def _judges(
         plain = _figures(base, of_base, judge["fingerprint"])
         link = f"{cell.folder}/{TESTED}/{FILE}"
         samples = sum(1 for row in rows if row.id in _said(of_cell, judge["fingerprint"]))
-        found.append(JudgedBy(judge["name"], samples, len(rows) - samples, mine, plain, link))
+        failed = len(rows) - samples
+        found.append(JudgedBy(judge["name"], samples, failed, mine, plain, link, f"{BASE}/{FILE}"))
     return tuple(found)
 
 

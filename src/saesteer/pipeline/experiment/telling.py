@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from saesteer.evaluation import SweepResult
 from saesteer.evaluation.judgements import FILE
 from saesteer.evaluation.result import ROWS
 from saesteer.evaluation.rows import Row
 from saesteer.pipeline.experiment.cell import TESTED, TRIED
 from saesteer.pipeline.experiment.planning import BASE
-from saesteer.pipeline.experiment.result import CellResult, ExperimentRun, judgements_in
+from saesteer.pipeline.experiment.result import ExperimentRun, judgements_in
 from saesteer.report.records import Cost, Failure
 
 
@@ -36,11 +37,18 @@ def notes_of(run: ExperimentRun) -> tuple[str, ...]:
 def failures_of(run: ExperimentRun) -> tuple[Failure, ...]:
     """Cells without a result, judgements that failed, and what further judges could not say."""
     found = [
-        Failure(f"{each.concept} · {each.method.name}", str(each.error), 1, 1)
+        Failure(
+            f"{each.concept} · {each.method.name}",
+            str(each.error),
+            1,
+            1,
+            pair=(each.concept, each.method.name),
+        )
         for each in run.failures
         if each.record
     ]
     found += judgements_that_failed("the plain model", run.base.rows, f"{BASE}/{ROWS}")
+    found += _further(run, "the plain model", run.base, BASE)
     for cell in run.cells:
         where = f"{cell.concept} · {cell.method.name}"
         if cell.tried is not None:
@@ -51,7 +59,7 @@ def failures_of(run: ExperimentRun) -> tuple[Failure, ...]:
             found += judgements_that_failed(
                 f"{where}, test half", cell.tested.rows, f"{cell.folder}/{TESTED}/{ROWS}"
             )
-            found += _further(run, where, cell)
+            found += _further(run, where, cell.tested, f"{cell.folder}/{TESTED}")
     return tuple(found)
 
 
@@ -82,13 +90,13 @@ def judgements_that_failed(where: str, rows: Sequence[Row], link: str) -> list[F
     ]
 
 
-def _further(run: ExperimentRun, where: str, cell: CellResult) -> list[Failure]:
-    assert cell.tested is not None
-    found, said, ids = [], judgements_in(cell.tested), {row.id for row in cell.tested.rows}
+def _further(run: ExperimentRun, where: str, result: SweepResult, folder: str) -> list[Failure]:
+    """What the further judges could not say of the rows in a folder."""
+    found, said, ids = [], judgements_in(result), {row.id for row in result.rows}
     for judge in run.about["judges"][1:]:
         own = [each for each in said if each.fingerprint == judge["fingerprint"] and each.row in ids]
         odd = [each for each in own if each.error is not None]
         if odd:
             what = f"{judge['name']} failed: {odd[0].error}"
-            found.append(Failure(where, what, len(odd), len(own), f"{cell.folder}/{TESTED}/{FILE}"))
+            found.append(Failure(where, what, len(odd), len(own), f"{folder}/{FILE}"))
     return found

@@ -70,5 +70,6 @@ def _behaviour(cell: CellResult, config: ExperimentConfig) -> float:
 def _versus(concept: str, one: str, other: str, found: Comparison) -> Versus:
     return Versus(
         concept, one, other, FIGURE, found.difference, found.p, found.p, found.cohens_d, found.prompts,
-        found.seeds, None if found.power is None else found.power.needed,
+        found.seeds, None if found.power is None else found.power.needed, sum(found.samples),
+        sum(found.failed),
     )  # fmt: skip

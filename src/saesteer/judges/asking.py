@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+from saesteer.errors import SaesteerError
 from saesteer.llms import (
     NOTHING,
     CachedClient,
@@ -15,6 +16,7 @@ from saesteer.llms import (
     ClientError,
     Reply,
     Request,
+    Unavailable,
     client_from,
     complete_all,
 )
@@ -23,6 +25,8 @@ from saesteer.llms.options import whole
 
 UNPARSED = "unparsed"
 """The kind of failure of an answer that says nothing; the other kinds are those of ClientError."""
+FIRST: Final = 4
+"""Requests at least that a server must leave without an answer before it counts as away."""
 
 
 class Asker:
@@ -40,22 +44,48 @@ class Asker:
         self._own, self._concurrency = found is not client, whole("concurrency", concurrency, 1)
         self._usage = NOTHING
         self._failures: Counter[str] = Counter()
+        self._unread: set[Request] = set()
+        self._answered = False
 
     def __call__(self, requests: Sequence[Request]) -> list[Reply | ClientError]:
         """For each request its reply, or the error that came instead."""
+        self._unread.clear()
         unique = list(dict.fromkeys(requests))
-        found = finish(complete_all(self.client, unique, self._concurrency))
-        for each in found:
-            if isinstance(each, Reply):
-                self._usage += each.usage
-            else:
-                self._failures[each.kind] += 1
+        first = 0 if self._answered else max(FIRST, self._concurrency)
+        found = self._complete(unique[:first])
+        if len(unique) > first:
+            self._check_reached(found)
+            found += self._complete(unique[first:])
         answers = dict(zip(unique, found, strict=True))
         return [answers[each] for each in requests]
 
-    def misparsed(self, number: int = 1) -> None:
-        """So many answers said nothing."""
-        self._failures[UNPARSED] += number
+    def misparsed(self, request: Request) -> None:
+        """The answer to a request says nothing: it is counted, and not kept for the next time."""
+        if request in self._unread:  # several texts may ask the same
+            return
+        self._unread.add(request)
+        self._failures[UNPARSED] += 1
+        if isinstance(self.client, CachedClient):
+            self.client.forget(request)
+
+    def _complete(self, requests: Sequence[Request]) -> list[Reply | ClientError]:
+        """Different requests, counted."""
+        found = finish(complete_all(self.client, requests, self._concurrency))
+        for each in found:
+            if isinstance(each, Reply):
+                self._usage += each.usage
+                self._answered = True
+            else:
+                self._failures[each.kind] += 1
+        return found
+
+    def _check_reached(self, found: Sequence[Reply | ClientError]) -> None:
+        """SaesteerError where a server answered nobody at all: hours of asking again would not mend that."""
+        if found and all(isinstance(each, Unavailable) for each in found):
+            raise SaesteerError(
+                f"{self.client.name} answered none of the first {len(found)} requests ({found[0]}); "
+                "start it or mend its address, and run again"
+            )
 
     def close(self) -> None:
         """Close the client where it was made here, and leave one that was handed over."""

@@ -68,8 +68,8 @@ class GuardJudge:
         self._asker.close()
 
     def judge(self, requests: Sequence[JudgeRequest]) -> list[Judgement]:
-        replies = self._asker([self.request(each) for each in requests])
-        return [self._one(reply) for reply in replies]
+        asked = [self.request(each) for each in requests]
+        return [self._one(*each) for each in zip(asked, self._asker(asked), strict=True)]
 
     def request(self, request: JudgeRequest) -> Request:
         """What is asked about one text."""
@@ -77,13 +77,13 @@ class GuardJudge:
         messages = self.policy.messages(request)
         return Request(messages, self._max_tokens, top_logprobs=self._top, task=task)
 
-    def _one(self, reply: Reply | Exception) -> Judgement:
+    def _one(self, request: Request, reply: Reply | Exception) -> Judgement:
         if not isinstance(reply, Reply):
             return Judgement.failed(f"{getattr(reply, 'kind', 'client')}: {reply}")
         lines = [line.strip() for line in reply.text.strip().splitlines() if line.strip()]
         said = lines[0].casefold().rstrip(".:,") if lines else ""
         if said not in (_SAFE, _UNSAFE):
-            self._asker.misparsed()
+            self._asker.misparsed(request)
             return Judgement.failed(f"{UNPARSED}: the first line is safe or unsafe, got {reply.text[:80]!r}")
         belief = unsafe_share(reply)
         behaviour = float(said == _UNSAFE) if belief is None else belief

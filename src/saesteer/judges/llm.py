@@ -99,8 +99,8 @@ class LLMJudge:
         replies = self._asker([request for _, request in asked])
         said: list[dict[str, Any]] = [{} for _ in requests]
         failed: list[dict[str, str]] = [{} for _ in requests]
-        for (question, _), reply in zip(asked, replies, strict=True):
-            self._read(question, reply, said[question.text], failed[question.text])
+        for (question, request), reply in zip(asked, replies, strict=True):
+            self._read(question, request, reply, said[question.text], failed[question.text])
         return [_judgement(*each) for each in zip(said, failed, strict=True)]
 
     def requests(self, request: JudgeRequest) -> list[Request]:
@@ -125,7 +125,12 @@ class LLMJudge:
         return Request(messages, self._max_tokens, json=True, schema=schema, task=task)
 
     def _read(
-        self, question: _Question, reply: Reply | ClientError, said: dict[str, Any], failed: dict[str, str]
+        self,
+        question: _Question,
+        request: Request,
+        reply: Reply | ClientError,
+        said: dict[str, Any],
+        failed: dict[str, str],
     ) -> None:
         if isinstance(reply, ClientError):
             failed |= {name: f"{reply.kind}: {reply}" for name in question.names}
@@ -133,7 +138,7 @@ class LLMJudge:
         try:
             found = question.form.read(reply)
         except Unparsed as error:
-            self._asker.misparsed()
+            self._asker.misparsed(request)
             failed |= {name: f"{UNPARSED}: {error}" for name in question.names}
             return
         reason = found.pop(REASON, None)

@@ -102,7 +102,8 @@ class PairwiseJudge:
     def compare(self, pairs: Sequence[Pair]) -> list[Comparison]:
         """All pairs in both orders at once."""
         orders = [order for one, other in pairs for order in ((one, other), (other, one))]
-        answers = [self._read(reply) for reply in self._asker([self._request(*each) for each in orders])]
+        requests = [self._request(*each) for each in orders]
+        answers = [self._read(*each) for each in zip(requests, self._asker(requests), strict=True)]
         return [_compared(*answers[place : place + 2]) for place in range(0, len(answers), 2)]
 
     def _request(self, one: JudgeRequest, other: JudgeRequest) -> Request:
@@ -118,13 +119,13 @@ class PairwiseJudge:
         task = PairTask(self.criterion.name, one, other, self._form.reason)
         return Request(messages, self._max_tokens, json=True, schema=self._schema, task=task)
 
-    def _read(self, reply: Reply | Exception) -> tuple[Said | None, str | None]:
+    def _read(self, request: Request, reply: Reply | Exception) -> tuple[Said | None, str | None]:
         if not isinstance(reply, Reply):
             return None, f"{getattr(reply, 'kind', 'client')}: {reply}"
         try:
             found = self._form.read(reply)
         except Unparsed as error:
-            self._asker.misparsed()
+            self._asker.misparsed(request)
             return None, f"{UNPARSED}: {error}"
         found.pop(REASON, None)
         return found["answer"], None

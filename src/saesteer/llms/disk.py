@@ -18,6 +18,7 @@ from saesteer.llms.client import Client, Message, Reply, Request, Usage, rendere
 from saesteer.llms.records import reply_of, reply_record
 from saesteer.llms.under_way import once
 from saesteer.runs import digest, read_json, write_json
+from saesteer.runs.writing import clear_errors
 
 VERSION: Final = 1
 """Of the files; another version's are asked anew."""
@@ -68,6 +69,12 @@ class CachedClient:
             return found
         lacks = int(request.top_logprobs > 0 and found.logprobs is None)
         return replace(found, usage=Usage(1, cached=1, without_logprobs=lacks))
+
+    def forget(self, request: Request) -> None:
+        """Throw an answer away, so that the request is asked again the next time."""
+        path = self.path(request)
+        with clear_errors(path):
+            path.unlink(missing_ok=True)
 
     async def _ask(self, request: Request, path: Path) -> Reply:
         reply = await self._client.complete(request)

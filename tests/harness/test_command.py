@@ -252,3 +252,26 @@ def test_the_output_path_of_a_config_file_is_that_of_readings_and_sweeps_too(tmp
 def test_a_sweep_keeps_readings_by_setting(spec, capsys):
     assert main(["lm-eval", "--sweep", "--spec", str(spec), "--tasks", "t", "--readings", "r.jsonl"]) == 2
     assert "leave --readings out" in capsys.readouterr().err
+
+
+def test_a_spec_that_cannot_be_read_is_told_before_tasks_are_looked_for(tmp_path, monkeypatch, capsys):
+    import lm_eval.tasks
+
+    monkeypatch.setattr(lm_eval.tasks, "TaskManager", lambda **given: pytest.fail("tasks were indexed"))
+    words = ["lm-eval", "--spec", str(tmp_path / "none.yaml"), "--tasks", "choose"]
+    for line in (words, [*words, "--sweep", "--output_path", str(tmp_path / "out")]):
+        assert main(line) == 2 and "none.yaml" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [([], True), (["--output_path", "out"], False), (["--model_args", "readings=r.jsonl"], False)],
+)
+def test_what_rows_print_is_missed_where_nothing_keeps_it(words, told):
+    looks = ROOT / "examples" / "lm_eval" / "world_steer.csv"
+    parsed = command.parse(["--tasks", "t", *words], {"spec": str(looks)})
+    assert command.unread(command.with_readings(parsed, None)) == told
+
+
+def test_a_spec_that_prints_nothing_misses_no_readings(spec):
+    assert not command.unread(command.parse(["--tasks", "t"], {"spec": str(spec)}))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -202,6 +203,14 @@ def test_several_specs_are_named_apart(tmp_path):
     names = [each.name for each in sweep.settings_of(paths, [1.0, 2.0], Asked())]
     assert names == ["a-s.yaml@1", "a-s.yaml@2", "b-s.yaml@1", "b-s.yaml@2"]
     assert [each.name for each in sweep.settings_of(paths[:1], [], Asked())] == ["s"]
+    deeper = [tmp_path / "x" / "a" / "s.yaml", tmp_path / "y" / "a" / "s.yaml", tmp_path / "other.yaml"]
+    names = [each.name for each in sweep.settings_of(deeper, [], Asked())]
+    assert names == ["x-a-s.yaml", "y-a-s.yaml", "other"]
+    close = [each.name for each in sweep.settings_of(paths[:1], [0.1234567, 0.1234568, 0.5], Asked())]
+    assert close == ["s@0.1234567", "s@0.1234568", "s@0.5"]
+    for twice in (paths[:1] * 2, [paths[0], tmp_path / "b" / ".." / "a" / "s.yaml"]):
+        with pytest.raises(InputError, match="two settings of the sweep are the same"):
+            sweep.settings_of(twice, [], Asked())
     with pytest.raises(InputError, match="two settings of the sweep are the same"):
         sweep.settings_of(paths[:1], [1.0, 1.0], Asked())
     with pytest.raises(InputError, match=r"unsteered\.yaml.*name of the plain model"):
@@ -223,6 +232,29 @@ def test_several_specs_are_named_apart(tmp_path):
 def test_what_a_sweep_cannot_be_is_refused(words, specs, message):
     with pytest.raises(InputError, match=message):
         sweep.sweep(command.parse(words, {}), [Path(each) for each in specs], [])
+
+
+def test_what_a_task_function_calls_is_part_of_the_task(words, task, tmp_path, monkeypatch, capsys):  # noqa: F811
+    (task / "helper.py").write_text("def more(doc):\n    return 0.5\n")
+    (task / "own.py").write_text(
+        "import importlib.util, pathlib\n"
+        "place = pathlib.Path(__file__).with_name('helper.py')\n"
+        "found = importlib.util.spec_from_file_location('helper', place)\n"
+        "helper = importlib.util.module_from_spec(found)\n"
+        "found.loader.exec_module(helper)\n"
+        "def results(doc, given):\n"
+        "    return {'acc': helper.more(doc)}\n"
+    )
+    own = (task / "choose.yaml").read_text().replace("choose", "own", 1)
+    (task / "own.yaml").write_text(own + "process_results: !function own.results\n")
+    words[words.index("choose,write,whole")] = "own"
+    assert main(words) == 2 and "--allow-code" in capsys.readouterr().err
+    assert main([*words, "--allow-code"]) == 0
+    assert {row["value"] for row in table(tmp_path / "out")["plain"]} == {0.5}
+    (task / "helper.py").write_text("def more(doc):\n    return 0.25\n")
+    os.utime(task / "own.py", (2e9, 2e9))  # as a new process, lm_eval reads the module again
+    assert main([*words, "--allow-code"]) == 0
+    assert {row["value"] for row in table(tmp_path / "out")["plain"]} == {0.25}
 
 
 def test_positions_hold_for_every_setting(words, tmp_path, capsys):

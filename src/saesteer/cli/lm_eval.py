@@ -75,6 +75,12 @@ def lm_eval(
     steering |= {"strength": strength[0]} if strength else {}
     parsed = command.parse(context.args, steering | common, allow_code)
     parsed = command.with_readings(parsed, readings)
+    if command.unread(parsed):
+        print(
+            "saesteer: rows of the spec print a latent, and nothing keeps what is read; "
+            "give --output_path FOLDER or --readings FILE",
+            file=sys.stderr,
+        )
     if not json:
         command.run(parsed, allow_code)
         return
@@ -99,7 +105,7 @@ def _sweep(
     from saesteer.report.harness_plot import write_deltas_plot
 
     parsed = command.parse(words, {}, allow_code)
-    parsed.given.model_args |= common
+    parsed.given.model_args = command.with_options(parsed.arguments, common)
     with redirect_stdout(sys.stderr):
         found = sweep.sweep(parsed, specs, strengths, allow_code)
         tables.write_tables(found)

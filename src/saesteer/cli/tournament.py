@@ -78,7 +78,8 @@ def tournament(
         if row.ok and half in ("both", row.half) and (samples is None or row.sample < samples)
     ]
     if not rows:
-        raise InputError(f"{folder} has no texts of the {half} half; give --half both or another folder")
+        where = "" if half == "both" else f" of the {half} half"
+        raise InputError(f"{folder} has no texts{where}; give --half both or another folder")
     judge = PairwiseJudge(client, criterion, cache=cache)
     with closing(judge), progress(1) as bar:
         bar.step("comparing texts")

@@ -114,6 +114,28 @@ def with_readings(parsed: Parsed, path: Path | None) -> Parsed:
     return parsed
 
 
+def with_options(arguments: Mapping[str, Any], steering: Mapping[str, Any]) -> dict[str, Any]:
+    """Model arguments and what was given as options; InputError where both say something."""
+    for key in steering:
+        others = [name for name in (FILES if key in FILES else (key,)) if name in arguments]
+        if others:
+            raise InputError(f"--{key} and the model argument {others[0]} say the same; give one of them")
+    return {**arguments, **steering}
+
+
+def asked_of(arguments: Mapping[str, Any]) -> Asked:
+    """What model arguments ask of the steering."""
+    return Asked.of({key: arguments[key] for key in (*FILES, *OPTIONS) if key in arguments})
+
+
+def unread(parsed: Parsed) -> bool:
+    """Whether rows of the spec, which is read here, print a latent and nothing keeps what they read."""
+    if parsed.part != "run" or parsed.given.model not in NAMES:
+        return False
+    spec = asked_of(parsed.arguments).spec()
+    return spec is not None and bool(spec.provenance.get("inspected")) and "readings" not in parsed.arguments
+
+
 def tasks_of(parsed: Parsed, folder: Path) -> list[str]:
     """The names of tasks for lm_eval, those of ours written as files: beside the results, or in `folder`."""
     names = parsed.given.tasks
@@ -173,13 +195,8 @@ def _place(given: Namespace, steering: Mapping[str, Any]) -> None:
                 f"{', '.join(steering)}: --model {given.model} is not steered; use --model saesteer"
             )
         return
-    arguments = dict(given.model_args or {})
-    for key, value in steering.items():
-        others = [name for name in (FILES if key in FILES else (key,)) if name in arguments]
-        if others:
-            raise InputError(f"--{key} and the model argument {others[0]} say the same; give one of them")
-        arguments[key] = value
-    Asked.of({key: arguments[key] for key in (*FILES, *OPTIONS) if key in arguments})
+    arguments = with_options(dict(given.model_args or {}), steering)
+    asked_of(arguments)
     names = [arguments.pop(key) for key in ("pretrained", "base_name") if key in arguments]
     if len(names) > 1:
         raise InputError("pretrained and base_name name a model each; give one of them")

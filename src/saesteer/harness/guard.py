@@ -26,7 +26,7 @@ from lm_eval.tasks import _yaml_loader
 from saesteer.errors import InputError
 from saesteer.harness.refusals import check_plain
 
-_BUILT_IN = Path(lm_eval.tasks.__file__).resolve().parent
+BUILT_IN = Path(lm_eval.tasks.__file__).resolve().parent
 
 
 @contextmanager
@@ -90,7 +90,7 @@ def _told(read: Callable[..., Any]) -> Callable[..., Any]:
 
 def _built_in_only(load: Callable[..., Any]) -> Callable[..., Any]:
     def guarded_load(name: str, folder: Path) -> Any:
-        if not Path(folder).resolve().is_relative_to(_BUILT_IN):
+        if not Path(folder).resolve().is_relative_to(BUILT_IN):
             raise _code(f"a task file in {folder} would run the function {name}")
         return load(name, folder)
 
@@ -99,7 +99,7 @@ def _built_in_only(load: Callable[..., Any]) -> Callable[..., Any]:
 
 def _built_in_files(load: Callable[..., Any]) -> Callable[..., Any]:
     def guarded_load(path: Path) -> Any:
-        if not Path(path).resolve().is_relative_to(_BUILT_IN):
+        if not Path(path).resolve().is_relative_to(BUILT_IN):
             raise _code(f"a task file would run {path}")
         return load(path)
 

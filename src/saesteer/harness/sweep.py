@@ -11,7 +11,7 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,6 +23,7 @@ from saesteer.harness.command import NAMES, Parsed, results_folder, tasks_of
 from saesteer.harness.deltas import Delta, Scores, deltas
 from saesteer.harness.known import known_fingerprint, note
 from saesteer.harness.results import scores_of
+from saesteer.harness.settings import PLAIN, Setting, settings_of
 from saesteer.harness.task_hashes import task_hash
 from saesteer.runs import read_json, run_stage, versions, write_json, write_text
 from saesteer.steering.held import sae_hashes
@@ -30,7 +31,6 @@ from saesteer.steering.held import sae_hashes
 if TYPE_CHECKING:
     from saesteer.harness.model import SteeredLM
 
-PLAIN: Final = "unsteered"
 _ASKED: Final = (
     "num_fewshot", "limit", "samples", "gen_kwargs", "system_instruction", "apply_chat_template",
     "fewshot_as_multiturn", "predict_only", "seed",
@@ -42,15 +42,6 @@ _ARITHMETIC: Final = ("batch_size", "max_batch_size", "device", "readings")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """One column of a sweep."""
-
-    name: str
-    spec: str
-    asked: Asked
-
-
-@dataclass(frozen=True)
 class Sweep:
     """What a sweep found, and where it lies."""
 
@@ -58,27 +49,6 @@ class Sweep:
     plain: tuple[Scores, ...]
     about: Mapping[str, Any]
     folder: Path
-
-
-def settings_of(specs: Sequence[Path], strengths: Sequence[float], common: Asked) -> list[Setting]:
-    """Every spec at every strength (none: its own); the plain model is no setting, it is always run."""
-    if not specs:
-        raise InputError(
-            "a sweep compares specs with the plain model; give --spec FILE, once or several times"
-        )
-    stems = [path.stem for path in specs]
-    found = []
-    for path in specs:
-        name = path.stem if stems.count(path.stem) == 1 else f"{path.parent.name}-{path.name}"
-        for strength in strengths or (None,):
-            label = name if strength is None else f"{name}@{strength:g}"
-            found.append(Setting(label, name, replace(common, file=path, strength=strength)))
-    if len({each.name for each in found}) < len(found):
-        raise InputError("two settings of the sweep are the same; give each spec and strength once")
-    for each in found:
-        if each.name == PLAIN:
-            raise InputError(f"{each.asked.file} has the name of the plain model's setting; rename the file")
-    return found
 
 
 def sweep(
@@ -120,8 +90,19 @@ class _Run:
         }
         sizes = {key: getattr(self._config, key) for key in ("batch_size", "max_batch_size", "device")}
         self._sizes = {key: each for key, each in sizes.items() if each is not None}
-        self._hashes = {name: task_hash(task, self._config.num_fewshot) for name, task in loaded.items()}
+        self._hashes = {
+            name: task_hash(task, self._config.num_fewshot, self._code(name)) for name, task in loaded.items()
+        }
         self._saes: dict[str, str] = {}
+
+    def _code(self, name: str) -> Path | None:
+        """The folder of a task that may run code which lm_eval did not bring."""
+        from saesteer.harness.guard import BUILT_IN
+
+        entry = self._tasks.task_index.get(name)
+        path = None if entry is None or not self._allow else entry.yaml_path
+        found = None if path is None else Path(path).resolve().parent
+        return None if found is None or found.is_relative_to(BUILT_IN) else found
 
     @cached_property
     def _model(self) -> SteeredLM:

@@ -93,6 +93,19 @@ def test_experiments_of_the_size_that_is_named_find_the_effect_as_often_as_said(
     assert 765 <= hits <= 850
 
 
+def test_more_comparisons_need_more_pairs():
+    rng = np.random.default_rng(3)
+    groups = np.repeat(np.arange(12), 2)
+    one, other = rng.normal(1.0, 1.0, 24), rng.normal(0.0, 1.0, 24)
+    note = power_note(one, groups, other, groups)
+    sd = note.spread.of_difference(2, 2)
+    assert note.needed_at(0.05) == note.needed
+    assert note.needed_at(0.05 / 20) == max(9, pairs_needed(note.effect, sd, 0.05 / 20)) > note.needed
+    large = power_note(one + 100, groups, other, groups)
+    assert (large.needed_at(0.05), large.needed_at(0.05 / 6)) == (6, 8) == (6, fewest_pairs(0.05 / 6))
+    assert power_note(one, groups, one, groups).needed_at(0.01) is None
+
+
 def test_a_note_says_what_is_needed_and_what_can_be_seen():
     sample = made(np.random.default_rng(2), 12, 3, 3, 0.5, 0.5, 1.0)
     note = power_note(*sample)

@@ -117,7 +117,10 @@ class Versus:
     prompts: int
     seeds: int
     needed: int | None = None
-    """Prompts that a difference of this size needs at power 0.8; None where nobody can say."""
+    """Prompts for a difference of this size to be clear among all comparisons, with power 0.8.
+
+    None where nobody can say.
+    """
     samples: int = 0
     """Judged texts of both methods on these prompts."""
     failed: int = 0

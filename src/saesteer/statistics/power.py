@@ -74,6 +74,11 @@ class PowerNote:
         per_prompt = self.samples_one + self.samples_other
         return None if self.needed is None else math.ceil(self.needed * per_prompt)
 
+    def needed_at(self, alpha: float) -> int | None:
+        """The same under another alpha, such as 0.05 by the number of comparisons."""
+        sd = self.spread.of_difference(self.samples_one, self.samples_other)
+        return _needed(self.effect, sd, alpha, self.power)
+
     @property
     def sentence(self) -> str:
         """The note in words."""
@@ -175,10 +180,15 @@ def power_note(
     # Unequal numbers count by their harmonic mean: variances fall with 1 / n.
     counts = [len(shared) / sum(1 / len(side[each]) for each in shared) for side in (first, second)]
     sd = spread.of_difference(*counts)
-    fewest, needed = fewest_pairs(alpha), pairs_needed(claimed, sd, alpha, power)
-    needed = None if needed is None else max(needed, fewest)
-    smallest = None if len(shared) < fewest else smallest_effect(sd, len(shared), alpha, power)
+    needed = _needed(claimed, sd, alpha, power)
+    smallest = None if len(shared) < fewest_pairs(alpha) else smallest_effect(sd, len(shared), alpha, power)
     return PowerNote(claimed, spread, len(shared), counts[0], counts[1], needed, smallest, alpha, power)
+
+
+def _needed(effect: float, sd: float, alpha: float, power: float) -> int | None:
+    """Of which flips of signs can have p of `alpha`, too."""
+    found = pairs_needed(effect, sd, alpha, power)
+    return None if found is None else max(found, fewest_pairs(alpha))
 
 
 def _by_group(values: Any, groups: Any) -> dict[Any, Float[np.ndarray, " rows"]]:

@@ -19,9 +19,11 @@ import yaml
 
 from saesteer.cli.main import main
 from saesteer.errors import InputError, SaesteerError
+from saesteer.evaluation import Setting, compare_rows_with
 from saesteer.pipeline.experiment import load_run, prepare, report_of, run_experiment
 from saesteer.pipeline.experiment.result import COSTS, REPORT, RUN, TABLE
 from saesteer.pipeline.experiment.telling import cost_of, judgements_that_failed
+from saesteer.pipeline.experiment.versus import comparisons
 from saesteer.report.comparison import unlike_first
 from saesteer.runs import Journal
 from saesteer.steering.units import TEXTS
@@ -175,6 +177,20 @@ def test_less_of_a_behaviour_is_chosen_and_reported(tmp_path):
     record = report_of(found["less"])
     assert record.aim == "less" and ("aim", "less of the behaviour") in record.asked
     assert ("coherence", "none asked for") in record.asked
+
+
+def test_prompts_needed_are_for_all_comparisons_together(whole):
+    run = load_run(whole.folder)
+    found = [each for each in comparisons(run) if each.needed is not None]
+    assert len(found) >= 2
+    for each in found:
+        cells = {cell.method.name: cell for cell in run.of(each.concept)}
+        one, other = cells[each.one], cells[each.other]
+        settings = [Setting(**cell.record["chosen"]) for cell in (other, one)]
+        (alone,) = compare_rows_with(
+            [*one.tested.rows, *other.tested.rows], settings[0], settings[1:], "behaviour", half="test"
+        )
+        assert each.needed == alone.power.needed_at(0.05 / 6) > alone.power.needed
 
 
 def test_the_report_is_of_the_rows_on_the_disk(whole):

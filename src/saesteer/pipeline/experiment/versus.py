@@ -5,8 +5,6 @@ The best is chosen on the selection half, as settings are; Holm's correction is 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from saesteer.errors import SaesteerError
@@ -18,6 +16,9 @@ from saesteer.report.records import Versus
 from saesteer.statistics import holm
 
 FIGURE = "behaviour"
+ALPHA = 0.05
+Names = tuple[str, str, str]
+"""A concept and the methods that are compared on it."""
 
 
 def comparisons(run: ExperimentRun) -> tuple[Versus, ...]:
@@ -25,11 +26,14 @@ def comparisons(run: ExperimentRun) -> tuple[Versus, ...]:
     found = [each for about in run.about["concepts"] for each in _of(run, about["name"])]
     if not found:
         return ()
-    adjusted = holm(np.array([each.p for each in found]))
-    return tuple(replace(each, p_adjusted=float(p)) for each, p in zip(found, adjusted, strict=True))
+    adjusted = holm(np.array([each.p for _, each in found]))
+    alpha = ALPHA / len(found)  # Holm asks no more of any of them
+    return tuple(
+        _versus(names, each, float(p), alpha) for (names, each), p in zip(found, adjusted, strict=True)
+    )
 
 
-def _of(run: ExperimentRun, concept: str) -> list[Versus]:
+def _of(run: ExperimentRun, concept: str) -> list[tuple[Names, Comparison]]:
     cells = {each.method.name: each for each in run.of(concept) if each.tested is not None}
     chosen = {name: _setting(cell) for name, cell in cells.items()}
     steering = [name for name, cell in cells.items() if cell.method.role_shown == "steering"]
@@ -50,7 +54,7 @@ def _of(run: ExperimentRun, concept: str) -> list[Versus]:
             )
         except SaesteerError:
             continue  # all judgements of one of them failed, which is said elsewhere
-        found += [_versus(concept, name, base, each) for name, each in zip(against, done, strict=True)]
+        found += [((concept, name, base), each) for name, each in zip(against, done, strict=True)]
     return found
 
 
@@ -67,9 +71,9 @@ def _behaviour(cell: CellResult, config: ExperimentConfig) -> float:
     )
 
 
-def _versus(concept: str, one: str, other: str, found: Comparison) -> Versus:
+def _versus(names: Names, found: Comparison, adjusted: float, alpha: float) -> Versus:
+    needed = None if found.power is None else found.power.needed_at(alpha)
     return Versus(
-        concept, one, other, FIGURE, found.difference, found.p, found.p, found.cohens_d, found.prompts,
-        found.seeds, None if found.power is None else found.power.needed, sum(found.samples),
-        sum(found.failed),
+        *names, FIGURE, found.difference, found.p, adjusted, found.cohens_d, found.prompts, found.seeds,
+        needed, sum(found.samples), sum(found.failed),
     )  # fmt: skip

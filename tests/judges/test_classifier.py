@@ -7,6 +7,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
+    GPT2Config,
+    GPT2ForSequenceClassification,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -68,6 +70,26 @@ def test_behaviour_is_the_probability_of_the_label_whatever_the_batches():
             assert each.coherence is None
     other = judged(load_judge("classifier", model=made, label="Calm"), *TEXTS)
     assert [a.behaviour + b.behaviour for a, b in zip(found, other, strict=True)] == pytest.approx([1.0] * 5)
+
+
+@pytest.mark.parametrize("pad", [None, "[PAD]"], ids=["nobody pads", "the tokenizer pads"])
+def test_a_decoder_without_a_token_to_pad_with_reads_texts_one_by_one(pad):
+    names = ["[PAD]", "[UNK]", *WORDS]
+    core = Tokenizer(models.WordLevel({word: i for i, word in enumerate(names)}, unk_token="[UNK]"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token=pad, model_input_names=["input_ids", "attention_mask"]
+    )
+    torch.manual_seed(0)
+    config = GPT2Config(
+        vocab_size=len(names), n_embd=16, n_layer=1, n_head=2, n_positions=32, initializer_range=0.5,
+        bos_token_id=None, eos_token_id=None,
+    )  # fmt: skip
+    made = GPT2ForSequenceClassification(config).eval(), tokenizer
+    *found, blank = judged(load_judge("classifier", model=made), *TEXTS, "")
+    for each, text in zip(found, TEXTS, strict=True):
+        assert each.behaviour == pytest.approx(float(plain(made, text).softmax(0)[1]), abs=1e-6)
+    assert blank.behaviour is None and "computed no number" in blank.error
 
 
 def test_labels_that_do_not_exclude_each_other_and_a_single_one_are_sigmoids():

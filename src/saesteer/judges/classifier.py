@@ -83,15 +83,19 @@ class ClassifierJudge:
         return Judgement(min(max(value, 0.0), 1.0), None, detail={"label": self.label, "pieces": pieces})
 
     def _read(self, pieces: Sequence[str]) -> Float[np.ndarray, " pieces"]:
-        """Pieces of like lengths in one batch."""
+        """Pieces of like lengths in one batch; one by one where nothing can pad them, as of many decoders."""
         order = sorted(range(len(pieces)), key=lambda i: len(pieces[i]))
-        found = np.zeros(len(pieces))
-        for start in range(0, len(order), self._batch):
-            part = order[start : start + self._batch]
+        found = np.full(len(pieces), np.nan)
+        pads = self._tokenizer.pad_token_id is not None and self._hf.config.pad_token_id is not None
+        batch = self._batch if pads else 1
+        for start in range(0, len(order), batch):
+            part = order[start : start + batch]
             given = self._tokenizer(
-                [pieces[i] for i in part], padding=True, truncation=True, max_length=self._length,
+                [pieces[i] for i in part], padding=pads, truncation=True, max_length=self._length,
                 return_tensors="pt",
             ).to(self._hf.device)  # fmt: skip
+            if not given["input_ids"].numel():
+                continue  # a blank text without a special token is nothing to read
             with torch.no_grad():
                 found[part] = self._label_of(self._hf(**given).logits.double()).cpu().numpy()
         return found

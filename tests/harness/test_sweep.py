@@ -219,6 +219,19 @@ def test_several_specs_are_named_apart(tmp_path):
     assert named.name == "unsteered@2"
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_any_name_of_a_file_makes_a_folder(words, spec, tmp_path, capsys):  # noqa: F811
+    """A name that no stage may have was refused when the plain model had been run already."""
+    odd = ["_s.yaml", "猫.yaml", "._@.yaml"]
+    specs = [str(Path(spec).rename(tmp_path / odd[0])), *(str(tmp_path / each) for each in odd[1:])]
+    for each in specs[1:]:
+        shutil.copy(specs[0], each)
+    place = words.index("--spec")
+    words[place : place + 2] = [word for each in specs for word in ("--spec", each)]
+    assert main(words) == 0
+    assert {row["setting"] for row in table(tmp_path / "out")["rows"]} == {"_s", "猫", "._@"}
+
+
 @pytest.mark.parametrize(
     ("words", "specs", "message"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,12 @@ class Setting:
     name: str
     spec: str
     asked: Asked
+
+    @property
+    def stage(self) -> str:
+        """What its folder's name begins with; what was asked, which tells folders apart, is behind it."""
+        plain = re.sub(r"[^A-Za-z0-9._@-]", "_", self.name).replace("@", "-at-")
+        return plain.lstrip("._-")[:80] or "spec"
 
 
 def settings_of(specs: Sequence[Path], strengths: Sequence[float], common: Asked) -> list[Setting]:

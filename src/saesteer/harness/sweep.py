@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -143,13 +142,12 @@ class _Run:
             inputs["spec"] = spec.fingerprint()
             inputs |= {f"sae {key}": each for key, each in sae_hashes(spec, self._saes).items()}
         config = {"lm_eval": lm_eval.__version__, "arguments": self._decisive, "asked": self._asked()}
-        name = re.sub(r"[^A-Za-z0-9._@-]", "_", setting.name).replace("@", "-at-")[:80]
 
         def work(folder: Path) -> None:
             self._check_model()
             self._work(folder, setting)
 
-        return run_stage(self._root, name, work, inputs=inputs, config=config, revision=2)
+        return run_stage(self._root, setting.stage, work, inputs=inputs, config=config, revision=2)
 
     def _check_model(self) -> None:
         """Refuse a model that is not the one of the note: an id of the Hub may have moved on."""

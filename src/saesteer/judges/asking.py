@@ -51,11 +51,10 @@ class Asker:
         """For each request its reply, or the error that came instead."""
         self._unread.clear()
         unique = list(dict.fromkeys(requests))
-        first = 0 if self._answered else max(FIRST, self._concurrency)
-        found = self._complete(unique[:first])
-        if len(unique) > first:
+        found: list[Reply | ClientError] = []
+        while left := unique[len(found) :]:
             self._check_reached(found)
-            found += self._complete(unique[first:])
+            found += self._complete(left if self._answered else left[: max(FIRST, self._concurrency)])
         answers = dict(zip(unique, found, strict=True))
         return [answers[each] for each in requests]
 
@@ -74,16 +73,17 @@ class Asker:
         for each in found:
             if isinstance(each, Reply):
                 self._usage += each.usage
-                self._answered = True
+                self._answered = self._answered or not each.usage.cached
             else:
                 self._failures[each.kind] += 1
         return found
 
     def _check_reached(self, found: Sequence[Reply | ClientError]) -> None:
         """SaesteerError where a server answered nobody at all: hours of asking again would not mend that."""
-        if found and all(isinstance(each, Unavailable) for each in found):
+        asked = [each for each in found if not isinstance(each, Reply) or not each.usage.cached]
+        if len(asked) >= FIRST and all(isinstance(each, Unavailable) for each in asked):
             raise SaesteerError(
-                f"{self.client.name} answered none of the first {len(found)} requests ({found[0]}); "
+                f"{self.client.name} answered none of the first {len(asked)} requests ({asked[0]}); "
                 "start it or mend its address, and run again"
             )
 

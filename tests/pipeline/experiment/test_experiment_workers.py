@@ -60,6 +60,12 @@ def test_one_that_died_with_its_last_cell_is_there_for_that_of_one_that_cannot_b
     assert len(lost) == 1
 
 
+def test_one_whose_work_is_done_ends_by_itself(run, tmp_path):
+    """Ended from outside, it leaves semaphores of its libraries behind, of which Python warns the user."""
+    found, lost = run([f"tidy {tmp_path / 'ended'}"], FOLDERS)
+    assert not lost and sorted(found) == FOLDERS and (tmp_path / "ended").exists()
+
+
 @pytest.mark.slow  # processes of their own
 def test_a_process_without_its_device_leaves_its_cells_to_the_other(tmp_path):
     """The second device is none that this machine has."""

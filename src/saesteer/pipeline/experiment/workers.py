@@ -138,7 +138,10 @@ def _started(order: Order, device: str | None, name: str) -> _Worker:
 
 
 def _end(worker: _Worker) -> None:
+    """One without a cell ends by itself, and gives back what it holds of the system; it has some seconds."""
     worker.pipe.close()
+    if worker.cell is None:
+        worker.process.join(5)
     worker.process.terminate()
     worker.process.join()
 

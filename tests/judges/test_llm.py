@@ -7,7 +7,7 @@ import pytest
 from saesteer.errors import InputError, SaesteerError
 from saesteer.judges import JudgeRequest, load_judge
 from saesteer.judges.llm import LLMJudge
-from saesteer.llms import Reply, Unavailable, Usage
+from saesteer.llms import Reply, TimedOut, Unavailable, Usage
 from saesteer.llms.scripted import ScriptedClient
 from saesteer.text import Concept, load_concept
 from saesteer.world.judge import OracleJudge
@@ -158,12 +158,13 @@ def many(number):
     return [JudgeRequest(f"Text {each}.", "Once", SEA) for each in range(number)]
 
 
-def test_a_server_that_answers_nobody_ends_the_call_after_the_first_requests():
-    client = ScriptedClient(lambda request: Unavailable("connection refused"))
+@pytest.mark.parametrize("error", [Unavailable, TimedOut])
+def test_a_server_that_answers_nobody_ends_the_call_after_the_first_requests(error):
+    client = ScriptedClient(lambda request: error("connection refused"))
     judge = LLMJudge(client, criteria=["behaviour"], concurrency=4)
     with pytest.raises(SaesteerError, match=r"none of the first 4 requests \(connection refused\); start it"):
         judge.judge(many(20))
-    assert len(client.requests) == 4 and judge.spent["failures"] == {"unavailable": 4}
+    assert len(client.requests) == 4 and judge.spent["failures"] == {error.kind: 4}
 
 
 def test_a_server_that_answered_once_may_be_away_for_a_while():

@@ -16,6 +16,7 @@ from saesteer.llms import (
     ClientError,
     Reply,
     Request,
+    TimedOut,
     Unavailable,
     client_from,
     complete_all,
@@ -81,7 +82,7 @@ class Asker:
     def _check_reached(self, found: Sequence[Reply | ClientError]) -> None:
         """SaesteerError where a server answered nobody at all: hours of asking again would not mend that."""
         asked = [each for each in found if not isinstance(each, Reply) or not each.usage.cached]
-        if len(asked) >= FIRST and all(isinstance(each, Unavailable) for each in asked):
+        if len(asked) >= FIRST and all(isinstance(each, Unavailable | TimedOut) for each in asked):
             raise SaesteerError(
                 f"{self.client.name} answered none of the first {len(asked)} requests ({asked[0]}); "
                 "start it or mend its address, and run again"

@@ -23,7 +23,8 @@ def test_methods_are_told_with_what_they_were_given():
         "diffmean",
         {"method": "sae_decoder", "name": "two", "sae": "s", "at": "layers.3", "options": {"top": 2}},
         {"method": "caa", "variants": {"at": ["layers.2", "layers.3"]}, "strengths": [0.1, 0.2]},
-        {"spec": "/somewhere/mine.yaml", "name": "mine"},
+        {"spec": "/somewhere/mine.yaml", "name": "mine", "label": "My own"},
+        {"method": "random_direction", "label": "Luck"},
         {
             "method": "sae_decoder",
             "name": "long",
@@ -32,7 +33,8 @@ def test_methods_are_told_with_what_they_were_given():
     ]
     assert asked(methods=methods)["methods"] == (
         "diffmean, two (sae_decoder; the SAE s; at layers.3; top 2), "
-        "caa (at layers.2 or layers.3; strengths 0.1, 0.2), mine (the spec mine.yaml), "
+        "caa (at layers.2 or layers.3; strengths 0.1, 0.2), My own (mine; the spec mine.yaml), "
+        "Luck (random_direction), "
         "long (sae_decoder; choose contrast; latent [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11...)"
     )
 
@@ -52,8 +54,8 @@ def test_saes_goals_and_side_effects_are_told():
     )
     assert found["goal"] == "3 times the base rate"
     methods = ["diffmean", {"method": "caa", "goal": 5}]
-    assert asked(methods=methods)["goal"] == "5 by caa times the base rate"
-    assert asked(methods=methods, goal=2)["goal"] == "5 by caa, 2 by the others times the base rate"
+    assert asked(methods=methods)["goal"] == "times the base rate: 5 by caa"
+    assert asked(methods=methods, goal=2)["goal"] == "times the base rate: 5 by caa, 2 by the others"
 
 
 def test_what_was_not_asked_for_has_no_line():

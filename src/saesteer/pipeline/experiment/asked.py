@@ -48,10 +48,11 @@ def _sae(name: str, choice: SAEChoice) -> str:
 
 
 def _method(choice: MethodChoice) -> str:
-    """Its name; what it is and what it was given in brackets, where the name alone does not say it."""
+    """As the page calls it; what it is and what it was given in brackets, where that does not say it."""
     options = [f"{key} {_value(value)}" for key, value in choice.options.items()]
     variants = [f"{key} {' or '.join(map(_value, values))}" for key, values in choice.variants.items()]
     parts = [
+        choice.name if choice.label else "",
         choice.method if choice.method not in (None, choice.name) else "",
         f"the spec {choice.spec.rsplit('/', 1)[-1]}" if choice.spec else "",
         f"the SAE {choice.sae}" if choice.sae else "",
@@ -62,14 +63,17 @@ def _method(choice: MethodChoice) -> str:
         f"strengths {_numbers(choice.strengths)}" if choice.strengths else "",
     ]
     said = "; ".join(each for each in parts if each)
-    return f"{choice.name} ({said})" if said else choice.name
+    shown = choice.label or choice.name
+    return f"{shown} ({said})" if said else shown
 
 
 def _goals(config: ExperimentConfig) -> str:
     """How many times its base rate each method hopes to reach."""
-    own = [f"{each.goal:g} by {each.name}" for each in config.methods if each.goal is not None]
-    shared = [] if config.goal is None else [f"{config.goal:g}" + (" by the others" if own else "")]
-    return f"{', '.join([*own, *shared])} times the base rate" if own or shared else ""
+    own = [f"{each.goal:g} by {each.label or each.name}" for each in config.methods if each.goal is not None]
+    if not own:
+        return "" if config.goal is None else f"{config.goal:g} times the base rate"
+    shared = [] if config.goal is None else [f"{config.goal:g} by the others"]
+    return f"times the base rate: {', '.join([*own, *shared])}"
 
 
 def _beside(config: ExperimentConfig) -> str:

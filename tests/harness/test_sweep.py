@@ -219,8 +219,7 @@ def test_several_specs_are_named_apart(tmp_path):
     assert named.name == "unsteered@2"
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")
-def test_any_name_of_a_file_makes_a_folder(words, spec, tmp_path, capsys):  # noqa: F811
+def test_any_name_of_a_file_makes_a_folder(words, spec, tmp_path, capsys, recwarn):  # noqa: F811
     """A name that no stage may have was refused when the plain model had been run already."""
     odd = ["_s.yaml", "猫.yaml", "._@.yaml"]
     specs = [str(Path(spec).rename(tmp_path / odd[0])), *(str(tmp_path / each) for each in odd[1:])]
@@ -230,6 +229,7 @@ def test_any_name_of_a_file_makes_a_folder(words, spec, tmp_path, capsys):  # no
     words[place : place + 2] = [word for each in specs for word in ("--spec", each)]
     assert main(words) == 0
     assert {row["setting"] for row in table(tmp_path / "out")["rows"]} == {"_s", "猫", "._@"}
+    assert not [each for each in recwarn if "Glyph" in str(each.message)]  # the font has no such letter
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 from matplotlib.figure import Figure
 
+from saesteer.report.svg import save
 from saesteer.report.words import unit, visible
 from saesteer.runs import atomic
 
@@ -26,7 +27,7 @@ def write_dose(found: Calibration, path: str | Path) -> Path:
     kind = path.suffix.lower().removeprefix(".")
     with matplotlib.rc_context(_STYLE), atomic(path) as temporary:
         extra: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {}
-        dose_figure(found).savefig(temporary, format=kind, dpi=160, **extra)
+        save(dose_figure(found), temporary, format=kind, dpi=160, **extra)
     return path
 
 

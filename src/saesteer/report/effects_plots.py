@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from saesteer.effects import Accuracy
 from saesteer.errors import InputError
-from saesteer.report.svg import MARKERS
+from saesteer.report.svg import MARKERS, save
 from saesteer.report.words import visible
 from saesteer.runs import atomic
 
@@ -129,5 +129,5 @@ def _write(figure: Figure, path: Path) -> Path:
     ending = path.suffix[1:]
     about: dict[str, Any] = {"metadata": {"Date": None}} if ending == "svg" else {"dpi": 160}
     with atomic(path) as temporary:
-        figure.savefig(temporary, format=ending, **about)
+        save(figure, temporary, format=ending, **about)
     return path

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import matplotlib
 from matplotlib.figure import Figure
 
+from saesteer.report.svg import save
 from saesteer.report.words import visible
 from saesteer.runs import atomic
 
@@ -37,7 +38,7 @@ def write_deltas_plot(rows: Sequence[Delta], path: str | Path) -> Path:
     kind = path.suffix.lower().removeprefix(".")
     with matplotlib.rc_context(_STYLE), atomic(path) as temporary:
         extra: dict[str, Any] = {"metadata": {"Date": None}} if kind == "svg" else {}
-        deltas_figure(rows).savefig(temporary, format=kind, dpi=160, **extra)
+        save(deltas_figure(rows), temporary, format=kind, dpi=160, **extra)
     return path
 
 

@@ -6,7 +6,6 @@ told apart without their colours.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from saesteer.report.svg import GRID, INK, MARKERS, PAPER, SERIES, SOFT, STYLE, svg
+from saesteer.report.svg import GRID, INK, MARKERS, PAPER, SERIES, SOFT, STYLE, save, svg
 from saesteer.report.words import visible
 from saesteer.runs import atomic
 
@@ -75,12 +74,10 @@ def write_figure(draw: Draw, path: Path, title: str, legend: dict[str, int]) -> 
             frameon=False, fontsize=8, alignment="left",
         )  # fmt: skip
         metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        with warnings.catch_warnings():
-            # A letter that no font has is drawn as a box, which the figure shows by itself.
-            warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
-            figure.savefig(
-                temporary, format=kind, dpi=DPI, bbox_inches="tight", metadata=metadata, facecolor=LIGHT.paper
-            )
+        save(
+            figure, temporary, format=kind, dpi=DPI, bbox_inches="tight", metadata=metadata,
+            facecolor=LIGHT.paper,
+        )  # fmt: skip
     return path
 
 

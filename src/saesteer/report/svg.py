@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from typing import Any
 
 import matplotlib
@@ -53,11 +54,18 @@ def margins(figure: Figure, left: float) -> None:
     figure.subplots_adjust(left / width, 0.5 / height, 1 - 0.08 / width, 1 - 0.08 / height)
 
 
+def save(figure: Figure, to: Any, **how: Any) -> None:
+    """`savefig`, which warns of letters that no font has: they are drawn as boxes, which the figure shows."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+", category=UserWarning)
+        figure.savefig(to, **how)
+
+
 def svg(figure: Figure, key: str, alt: str) -> Markup:
     """The figure as an element of the page: no names that clash, no addresses, colours by variable."""
     buffer = io.StringIO()
     with matplotlib.rc_context({"svg.hashsalt": key}):  # names of shapes are hashes with this salt
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        save(figure, buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -40,10 +40,11 @@ def settings_of(texts: Sequence[str]) -> dict[str, Any]:
     """From "paired=false" of --set: values by name, as a file would have them."""
     found: dict[str, Any] = {}
     for text in texts:
-        name, equals, value = text.partition("=")
-        if not name.strip() or not equals or not value.strip() or name in found:
+        given, equals, value = text.partition("=")
+        name = given.strip().replace("-", "_")
+        if not name or not equals or not value.strip() or name in found:
             raise InputError(f"--set is NAME=VALUE, each name once, got {text!r}; mend it")
-        found[name.replace("-", "_")] = plain_value(f"--set {name}", value)
+        found[name] = plain_value(f"--set {given}", value)
     return found
 
 

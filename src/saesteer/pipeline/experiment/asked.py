@@ -81,8 +81,7 @@ def _beside(config: ExperimentConfig) -> str:
     if asked is None:
         return "not measured"
     source = "" if config.texts is None else f" of {config.texts.source.rsplit('/', 1)[-1]}"
-    sae = asked.sae or next(iter(config.saes), "")
-    drift = f", drift by the latents of {sae}" if sae else ""
+    drift = f", drift by the latents of {config.measuring}" if config.measuring else ""
     return f"{asked.tokens} greedy tokens per prompt, up to {asked.count} texts{source} read{drift}"
 
 

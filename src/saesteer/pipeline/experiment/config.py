@@ -132,6 +132,13 @@ class ExperimentConfig:
         return min(1.0, self.coherence + MARGIN) if self.coherence else 0.0
 
     @property
+    def measuring(self) -> str | None:
+        """The SAE by whose latents drift is measured, by name: what side effects say, else the first."""
+        if self.side_effects is None:
+            return None
+        return self.side_effects.sae or next(iter(self.saes), None)
+
+    @property
     def writing_options(self) -> dict[str, Any]:
         """How texts are written, by the names of `evaluate`."""
         return asdict(self.writing)

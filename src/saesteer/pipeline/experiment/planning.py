@@ -190,6 +190,5 @@ def ended(out: Path, folder: str, digest: Any, model: Any = None) -> dict[str, A
     if not isinstance(found, dict):
         raise CorruptFile(f"{path} is not of this version; run it again")
     same = found.get("digest") == digest and model in (None, found.get("model", model))
-    return (
-        found if same and all(contained(out, str(each)).is_file() for each in found.get("files", ())) else {}
-    )
+    whole = all(contained(out, str(each)).is_file() for each in found.get("files", ()))
+    return found if same and whole else {}

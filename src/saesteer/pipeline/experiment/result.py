@@ -150,7 +150,7 @@ def _cell(
 
 @contextmanager
 def whole(root: Path, folder: str) -> Iterator[None]:
-    """Around reading the parts of a cell that says it is done: what to do where one is gone or changed."""
+    """Around reading the parts of a cell that says it is done: what to do where one was changed."""
     try:
         yield
     except SaesteerError as error:

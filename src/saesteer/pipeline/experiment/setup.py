@@ -42,11 +42,9 @@ class Setup:
 
     @property
     def measuring(self) -> SAEChoice | None:
-        """The SAE by whose latents drift is measured: the one that side effects name, else the first."""
-        asked = self.config.side_effects
-        if asked is None:
-            return None
-        return self.config.saes[asked.sae] if asked.sae else next(iter(self.config.saes.values()), None)
+        """The SAE by whose latents drift is measured."""
+        name = self.config.measuring
+        return None if name is None else self.config.saes[name]
 
     def sae_for(self, method: MethodChoice, subject: Subject) -> SAEChoice | None:
         """The one that a method names, else its task's, else the experiment's first; None without any."""
